@@ -1,0 +1,162 @@
+//! The trait behind which every destination sits, and the words it answers with.
+//!
+//! Must not know: retries, rates and batching (the shared stack does these), or any particular destination.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{Batch, DestinationError, DestinationSpec, Limits, Mode};
+
+/// Ids of what `prepare` created or found at the destination (a list, an audience), by a name of the destination's
+/// choice. The caller keeps them and hands them in again with the next run.
+pub type Resources = BTreeMap<String, String>;
+
+/// What a destination is told about the sync it serves; the same for every request of a run.
+#[derive(Debug, Clone)]
+pub struct SyncContext {
+    /// Name of the sync: an identifier.
+    pub sync: String,
+    /// Id of this run: letters, digits, `-` and `_`.
+    pub run_id: String,
+    /// How the sync treats the destination's records.
+    pub mode: Mode,
+    /// The destination's name of the sync key column.
+    pub key_field: String,
+    /// The mapped destination fields and their types.
+    pub fields: SchemaRef,
+    /// The instant the run looks at, in ISO 8601 with offset.
+    pub as_of: String,
+    /// What earlier runs prepared.
+    pub resources: Resources,
+}
+
+/// Which try of which request this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1 for the first try of a request, then counting up.
+    pub number: u32,
+    /// Ordinal of the request in the run, from 1; the same for every try.
+    pub request: u64,
+}
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The destination acknowledged it.
+    Delivered,
+    /// The destination took it and will know later.
+    Accepted {
+        /// What to ask for, with [`Destination::poll`].
+        job: String,
+    },
+    /// The destination refused it.
+    Rejected {
+        /// A short word that groups reasons, such as `http_422`.
+        code: String,
+        /// What the destination said, shortened, without control characters. It may quote the row: personal data.
+        message: String,
+        /// Whether the same row may pass another time.
+        retryable: bool,
+    },
+    /// The destination gives counts only; nothing is known of this row.
+    Unknown,
+}
+
+/// What came back for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Every row was delivered.
+    Ok,
+    /// One outcome per row, in the order of the batch.
+    Partial(Vec<Outcome>),
+    /// Nothing was taken, for a reason that passes.
+    Retry {
+        /// How long the destination asked to wait.
+        after: Option<Duration>,
+        /// For people.
+        reason: String,
+    },
+    /// The credentials have expired; the destination renews them with the next `send`.
+    Reauthenticate,
+    /// The whole request was refused because of some row in it, or because it is too large.
+    Split {
+        /// The code that a lone row is rejected with.
+        code: String,
+        /// For people.
+        reason: String,
+    },
+    /// No request can succeed until a person changes something: the sync stops.
+    Fatal {
+        /// A short word, such as `http_401`.
+        code: String,
+        /// For people.
+        message: String,
+    },
+}
+
+/// How an accepted job stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// Not known yet: ask again later.
+    Pending,
+    /// Every row that was accepted under this job ended so.
+    Done(Outcome),
+    /// The destination has no trace of it: its rows were never delivered.
+    Lost,
+}
+
+/// One configured destination.
+///
+/// An implementation builds requests and classifies answers, nothing else: [`crate::deliver`] batches, paces, retries
+/// and splits. Its options stay private and appear in no error and no `Debug`.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// What its type declares.
+    fn spec(&self) -> &'static DestinationSpec;
+
+    /// Its pace, as its options have changed it.
+    fn limits(&self) -> Limits {
+        Limits::from(self.spec())
+    }
+
+    /// Looks whether credentials and permissions suffice, without changing anything.
+    ///
+    /// # Errors
+    /// What is missing and how to mend it.
+    async fn check(&self) -> Result<(), DestinationError>;
+
+    /// Makes the destination ready for a run: creates or finds the list, clears what a dead run left.
+    /// Called once per run, before the first `send`.
+    ///
+    /// # Errors
+    /// What the destination cannot do for this sync.
+    async fn prepare(&self, context: &SyncContext) -> Result<Resources, DestinationError> {
+        Ok(context.resources.clone())
+    }
+
+    /// Sends one batch within [`Destination::limits`] and classifies the answer. Never panics on what comes back.
+    async fn send(&self, context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Answer;
+
+    /// Asks how a job of this or an earlier run stands.
+    ///
+    /// # Errors
+    /// When the destination cannot be asked.
+    async fn poll(&self, _context: &SyncContext, job: &str) -> Result<JobState, DestinationError> {
+        Err(DestinationError::Batch {
+            message: format!("destination type `{}` has no jobs, yet job `{job}` was asked for", self.spec().name),
+        })
+    }
+
+    /// Ends a run after its last `send`, and tells which jobs that settled.
+    ///
+    /// # Errors
+    /// When the end cannot be reached; the rows of open jobs are then polled by the next run.
+    async fn finish(&self, _context: &SyncContext) -> Result<Vec<(String, Outcome)>, DestinationError> {
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,28 @@
+//! Delivers changes to destinations: batch, rate limit, retry, reject. One destination a file in `destinations/`.
+//!
+//! The caller makes a [`Destination`] with [`connect`], tells it of the sync with [`Destination::prepare`], streams
+//! changes through [`deliver`] and ends with [`Destination::finish`]. Every row comes back with an [`Outcome`].
+//!
+//! Must not know: segments, warehouses, ledgers, the project's files. It names no other crate of the project.
+
+mod batch;
+mod config;
+mod deliver;
+mod destination;
+mod destinations;
+mod encode;
+mod error;
+mod http;
+mod spec;
+#[cfg(test)]
+mod testing;
+
+pub use batch::{Batch, Change, ChangeKind, Operation};
+pub use config::DestinationConfig;
+pub use deliver::{DeliveryReport, Policy, deliver};
+pub use destination::{Answer, Attempt, Destination, JobState, Outcome, Resources, SyncContext};
+pub use destinations::{connect, specs};
+pub use error::DestinationError;
+pub use spec::{
+    ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Limits, Mode, OptionSpec, Removal,
+};

@@ -1,0 +1,235 @@
+//! From declarations to a checked project: names, types, grain and cycles.
+//!
+//! Every problem is reported once, at its place; what depends on something that was reported keeps
+//! silent.
+
+mod aggregates;
+mod catalogue;
+mod conditions;
+mod entities;
+mod fields;
+mod finish;
+mod functions;
+mod names;
+mod scope;
+mod segments;
+mod settings;
+mod sources;
+mod syncs;
+mod typing;
+mod unify;
+
+use std::collections::HashSet;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
+use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
+
+use catalogue::Catalogue;
+use names::{Kind, Table};
+
+/// The file that makes a folder a project.
+const PROJECT_FILE: &str = "springline.yaml";
+/// The version of the language.
+const VERSION: u64 = 1;
+
+/// What came of checking a project.
+#[derive(Debug)]
+pub struct Checked {
+    /// The project; there is one if and only if no diagnostic is an error.
+    pub project: Option<Project>,
+    /// Everything that is wrong, in the order of the files and of the places in them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files, to show the places.
+    pub sources: SourceMap,
+}
+
+/// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
+/// messages show, and the text. The order of the files is that of the diagnostics.
+pub fn check(files: Vec<(String, String)>, registry: &Registry) -> Checked {
+    let sources = SourceMap::new(files);
+    let mut out = Vec::new();
+    let project = check_files(&sources, registry, &mut out);
+    out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
+    let diagnostics = in_order(out);
+    let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    Checked { project: project.filter(|_| !failed), diagnostics, sources }
+}
+
+/// Places lie within their file and between characters, whatever a library that was asked for one said.
+fn keep_inside(diagnostic: &mut Diagnostic, sources: &SourceMap) {
+    for label in std::iter::once(&mut diagnostic.primary).chain(&mut diagnostic.secondary) {
+        let text = sources.text(label.span.file);
+        let start = text.floor_char_boundary(label.span.start as usize);
+        let end = text.ceil_char_boundary((label.span.end as usize).min(text.len())).max(start);
+        label.span.start = syntax::offset(start);
+        label.span.end = syntax::offset(end);
+    }
+}
+
+/// The diagnostics in the order of their places, each once.
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|d| (d.primary.span.file, d.primary.span.start));
+    let mut seen = HashSet::new();
+    diagnostics.retain(|d| seen.insert((d.primary.span, d.code, d.message.clone())));
+    diagnostics
+}
+
+fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
+    let read = read(sources, out);
+    let ListsDecl { sources: source_items, entities, segments, destinations, syncs } = read.lists;
+    let kind = |what, word| Kind { what, word };
+    let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
+    let (entity_names, entity_decls) = Table::new(kind("entity", true), entities, out);
+    let (segment_names, segment_decls) = Table::new(kind("segment", true), segments, out);
+    let (destination_names, destination_decls) = Table::new(kind("destination", false), destinations, out);
+    let (_, sync_decls) = Table::new(kind("sync", false), syncs, out);
+
+    let mut catalogue = Catalogue {
+        source_names,
+        entity_names,
+        segment_names,
+        sources: source_decls.into_iter().map(|decl| sources::source(decl, out)).collect(),
+        entities: Vec::new(),
+        segments: Vec::new(),
+        incomplete: read.incomplete,
+    };
+    catalogue.entities =
+        entity_decls.into_iter().map(|decl| entities::entity(decl, &catalogue, sources, out)).collect();
+    entities::link(&catalogue, out);
+    fields::check_fields(&mut catalogue, sources, out);
+    catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
+    segments::check_segments(&segment_decls, &mut catalogue, sources, out);
+
+    let destinations: Vec<Destination> =
+        destination_decls.into_iter().map(|decl| settings::destination(decl, registry, sources, out)).collect();
+    let kinds: Vec<_> = destinations.iter().map(|d| settings::find_destination(registry, &d.kind)).collect();
+    let context =
+        syncs::Context { catalogue: &catalogue, sources, destination_names: &destination_names, kinds: &kinds };
+    let syncs: Option<Vec<Sync>> =
+        sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
+    let head = head(read.project?, registry, sources, out)?;
+    finish::project(head, catalogue, destinations, syncs?)
+}
+
+/// The declarations of all files.
+struct Read {
+    project: Option<ProjectDecl>,
+    lists: ListsDecl,
+    /// A file could not be read.
+    incomplete: bool,
+}
+
+fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
+    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false };
+    let mut project_file: Option<FileId> = None;
+    for (file, path, text) in sources.files() {
+        let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
+        if let (true, Some(first)) = (is_project, project_file) {
+            let message = format!("a second project: the folder's own is {}", sources.path(first));
+            out.push(
+                Diagnostic::error(Code::MissingProject, syntax::file_start(file), message)
+                    .hint("keep one springline.yaml, in the project's folder itself"),
+            );
+        }
+        let problems = out.len();
+        let node = syntax::parse(file, text, out);
+        read.incomplete |= out.len() > problems && node.is_none();
+        let first_project = is_project && project_file.is_none();
+        if first_project {
+            project_file = Some(file);
+        }
+        let Some(node) = node else {
+            if first_project && out.len() == problems {
+                let message = format!("{PROJECT_FILE} is empty");
+                let hint = "it needs at least `name`, `version: 1` and `targets`";
+                out.push(Diagnostic::error(Code::MissingKey, syntax::file_start(file), message).hint(hint));
+            }
+            continue;
+        };
+        let (project, lists) = syntax::read_file(node, is_project, out);
+        if first_project {
+            read.project = project;
+        }
+        match lists {
+            Some(lists) => read.lists.append(lists),
+            None => read.incomplete = true,
+        }
+    }
+    if project_file.is_none() {
+        let message = format!("the folder has no {PROJECT_FILE}");
+        let hint = "create one with `name`, `version: 1` and `targets`";
+        out.push(Diagnostic::error(Code::MissingProject, syntax::file_start(FileId(0)), message).hint(hint));
+    }
+    read
+}
+
+/// What springline.yaml says about the project as a whole.
+struct Head {
+    name: String,
+    timezone: TimeZone,
+    default_target: String,
+    targets: Vec<Target>,
+}
+
+fn head(decl: ProjectDecl, registry: &Registry, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Option<Head> {
+    names::check_name(Kind { what: "project", word: false }, &decl.name, out);
+    if decl.version.value != VERSION {
+        let message = format!("version {} of the language is not known", decl.version.value);
+        out.push(Diagnostic::error(Code::InvalidValue, decl.version.span, message).hint("write `version: 1`"));
+    }
+    let timezone = timezone(decl.timezone.as_ref(), out);
+    let mut target_names = Table::new::<()>(Kind { what: "target", word: false }, Vec::new(), out).0;
+    let mut targets = Vec::new();
+    for (name, target) in decl.targets.0 {
+        target_names.add(&name, target.is_some().then_some(targets.len()), out);
+        if let Some(target) = target {
+            targets.push(settings::target(&name, target, registry, sources, out));
+        }
+    }
+    let default = match (&decl.default_target, targets.as_slice()) {
+        (Some(name), _) => targets.get(target_names.find(name, false, out)?),
+        (None, [only]) => Some(only),
+        (None, []) => {
+            let message = format!("project `{}` has no targets", decl.name.value);
+            let hint = "add one, such as `targets: { local: { engine: datafusion, path: data } }`";
+            out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint(hint));
+            None
+        }
+        (None, [first, ..]) => {
+            let message = format!("project `{}` has several targets and no `default_target`", decl.name.value);
+            let hint = format!("add `default_target: {}`", first.name);
+            out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint(hint));
+            None
+        }
+    };
+    let default_target = default?.name.clone();
+    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets })
+}
+
+fn timezone(name: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Option<TimeZone> {
+    let Some(name) = name else { return Some(TimeZone::UTC) };
+    if name.value.eq_ignore_ascii_case("UTC") {
+        return Some(TimeZone::UTC);
+    }
+    let database = TimeZoneDatabase::bundled();
+    match database.get(&name.value) {
+        Ok(timezone) => Some(timezone),
+        Err(_) => {
+            let message = format!("no time zone `{}`", name.value);
+            let known: Vec<String> = database.available().map(|n| n.to_string()).collect();
+            let diagnostic = Diagnostic::error(Code::InvalidValue, name.span, message);
+            let hint = "write a name of the time zone database, such as `Europe/Paris`";
+            let near = syntax::nearest(&name.value, known.iter().map(String::as_str));
+            out.push(match near {
+                Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+                None => diagnostic.hint(hint),
+            });
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Targets and destinations: their options, and the templates in them.
+
+use std::collections::HashSet;
+
+use minijinja::Environment;
+
+use crate::syntax::{DestinationDecl, Places, SettingDecl, Spanned, TargetDecl};
+use crate::{
+    Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Setting, SourceMap, Target,
+};
+
+use super::names::with_suggestion;
+
+/// The schema of Springline's own tables where a target names none.
+const STATE_SCHEMA: &str = "springline";
+
+/// A target of an engine that there is.
+pub(super) fn target(
+    name: &Spanned<String>,
+    decl: TargetDecl,
+    registry: &Registry,
+    sources: &SourceMap,
+    out: &mut Vec<Diagnostic>,
+) -> Target {
+    match find_engine(registry, &decl.engine.value) {
+        Some(engine) => {
+            let what = format!("target `{}` of engine `{}`", name.value, engine.name);
+            check_options(&what, name, &engine.options, &decl.settings, out);
+        }
+        None => {
+            let message = format!("no engine `{}`", decl.engine.value);
+            let diagnostic = Diagnostic::error(Code::UnknownName, decl.engine.span, message);
+            let known = registry.engines.iter().map(|e| e.name.as_str());
+            out.push(with_suggestion(diagnostic, &decl.engine.value, known, "engine"));
+        }
+    }
+    Target {
+        name: name.value.clone(),
+        engine: decl.engine.value,
+        state_schema: decl.state_schema.map_or_else(|| STATE_SCHEMA.to_owned(), |s| s.value),
+        settings: settings(decl.settings, sources, out),
+        span: name.span,
+    }
+}
+
+fn find_engine<'a>(registry: &'a Registry, name: &str) -> Option<&'a EngineKind> {
+    registry.engines.iter().find(|engine| engine.name == name)
+}
+
+/// The destination's type, if there is such a type.
+pub(super) fn find_destination<'a>(registry: &'a Registry, name: &str) -> Option<&'a DestinationKind> {
+    registry.destinations.iter().find(|destination| destination.name == name)
+}
+
+/// A destination of a type that there is.
+pub(super) fn destination(
+    decl: DestinationDecl,
+    registry: &Registry,
+    sources: &SourceMap,
+    out: &mut Vec<Diagnostic>,
+) -> Destination {
+    match find_destination(registry, &decl.r#type.value) {
+        Some(kind) => {
+            let what = format!("destination `{}` of type `{}`", decl.name.value, kind.name);
+            check_options(&what, &decl.name, &kind.options, &decl.settings, out);
+        }
+        None => {
+            let message = format!("no type of destination `{}`", decl.r#type.value);
+            let diagnostic = Diagnostic::error(Code::UnknownName, decl.r#type.span, message);
+            let known = registry.destinations.iter().map(|d| d.name.as_str());
+            out.push(with_suggestion(diagnostic, &decl.r#type.value, known, "type"));
+        }
+    }
+    Destination {
+        name: decl.name.value,
+        kind: decl.r#type.value,
+        settings: settings(decl.settings, sources, out),
+        span: decl.name.span,
+    }
+}
+
+fn check_options(
+    what: &str,
+    name: &Spanned<String>,
+    options: &[OptionKind],
+    settings: &[SettingDecl],
+    out: &mut Vec<Diagnostic>,
+) {
+    for setting in settings {
+        if !options.iter().any(|option| option.name == setting.name.value) {
+            let message = format!("{what} has no option `{}`", setting.name.value);
+            let diagnostic = Diagnostic::error(Code::UnknownKey, setting.name.span, message);
+            let known = options.iter().map(|o| o.name.as_str());
+            out.push(with_suggestion(diagnostic, &setting.name.value, known, "option"));
+        }
+    }
+    for option in options.iter().filter(|option| option.required) {
+        if !settings.iter().any(|setting| setting.name.value == option.name) {
+            let message = format!("{what} has no `{}`", option.name);
+            let hint = format!("add `{}: …`", option.name);
+            out.push(Diagnostic::error(Code::MissingKey, name.span, message).hint(hint));
+        }
+    }
+}
+
+fn settings(settings: Vec<SettingDecl>, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Vec<Setting> {
+    settings
+        .into_iter()
+        .map(|SettingDecl { name, value }| {
+            if let Some(problem) = check_template(&value, sources) {
+                out.push(problem);
+            }
+            Setting { name: name.value, template: value.value, span: value.span }
+        })
+        .collect()
+}
+
+/// What is wrong with a template, without rendering it. The text of the value is not repeated in the
+/// message, because it may be a secret that was written there by mistake.
+fn check_template(value: &Spanned<String>, sources: &SourceMap) -> Option<Diagnostic> {
+    const HINT: &str = "write `{{ env('NAME') }}` or `{{ file('path') }}`";
+    let text = value.value.as_str();
+    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
+        return None;
+    }
+    let places = Places::new(sources, value.span, text);
+    if let Some(at) = text.find("{%").or_else(|| text.find("{#")) {
+        let span = places.span(at, at + 2);
+        return Some(
+            Diagnostic::error(Code::InvalidTemplate, span, "a setting holds values, not statements").hint(HINT),
+        );
+    }
+    let environment = Environment::empty();
+    let template = match environment.template_from_str(text) {
+        Ok(template) => template,
+        Err(error) => {
+            let range = error.range().filter(|r| r.start <= r.end && r.end <= text.len());
+            let span = range.map_or(value.span, |r| places.span(r.start, r.end));
+            let message = format!("the template cannot be read: {}", error.detail().unwrap_or("syntax error"));
+            return Some(Diagnostic::error(Code::InvalidTemplate, span, message).hint(HINT));
+        }
+    };
+    let mut names: Vec<String> = HashSet::into_iter(template.undeclared_variables(true)).collect();
+    names.sort_unstable();
+    let is_allowed = |name: &String| matches!(name.as_str(), "env" | "file");
+    let name = names.into_iter().find(|name| !is_allowed(name))?;
+    let root = name.split('.').next().unwrap_or_default();
+    let span = text.find(root).map_or(value.span, |at| places.span(at, at + root.len()));
+    let message = format!("a template knows `env` and `file`, not `{root}`");
+    Some(Diagnostic::error(Code::InvalidTemplate, span, message).hint(HINT))
+}

@@ -1,0 +1,86 @@
+//! Sources: tables, columns and their types.
+
+use std::collections::HashMap;
+
+use springline_ir::{TableName, Type, TypeParseError};
+
+use crate::syntax::{ColumnEntry, SourceDecl, Spanned, nearest};
+use crate::{Code, Column, Diagnostic, Source};
+
+use super::catalogue::SourceInfo;
+use super::names::with_suggestion;
+
+/// A type's text is never longer; a longer one is not worth reading.
+const MAX_TYPE: usize = 60;
+
+/// A source as far as it can be read.
+pub(super) fn source(decl: SourceDecl, out: &mut Vec<Diagnostic>) -> SourceInfo {
+    let SourceDecl { name, table, primary_key, columns } = decl;
+    let table = TableName::parse(&table.value).unwrap_or_else(|| {
+        let message = format!("`{}` is no name of a table", table.value);
+        out.push(
+            Diagnostic::error(Code::InvalidValue, table.span, message)
+                .hint("write `table`, `schema.table` or `catalog.schema.table`"),
+        );
+        TableName { parts: Vec::new() }
+    });
+    let mut by_name = HashMap::new();
+    let mut list = Vec::new();
+    for (column, entry) in columns.0 {
+        let read = entry.and_then(|entry| read_column(&column, entry, out));
+        by_name.insert(column.value, read.is_some().then_some(list.len()));
+        list.extend(read);
+    }
+    if let Some(key) = &primary_key
+        && !by_name.contains_key(&key.value)
+    {
+        let message = format!("source `{}` has no column `{}`", name.value, key.value);
+        let diagnostic = Diagnostic::error(Code::UnknownName, key.span, message);
+        out.push(with_suggestion(diagnostic, &key.value, by_name.keys().map(String::as_str), "column"));
+    }
+    let primary_key = primary_key.map(|key| key.value);
+    SourceInfo {
+        source: Source { name: name.value, table, primary_key, columns: list, span: name.span },
+        columns: by_name,
+    }
+}
+
+fn read_column(name: &Spanned<String>, entry: ColumnEntry, out: &mut Vec<Diagnostic>) -> Option<Column> {
+    if name.value.trim().is_empty() {
+        out.push(Diagnostic::error(Code::InvalidValue, name.span, "a column without a name"));
+        return None;
+    }
+    let ColumnEntry { ty, pii, label } = entry;
+    Some(Column { name: name.value.clone(), ty: read_type(&ty, out)?, pii, label, span: name.span })
+}
+
+fn read_type(text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Type> {
+    let read = if text.value.len() > MAX_TYPE { Err(TypeParseError::Unknown) } else { text.value.parse() };
+    let diagnostic = match read {
+        Ok(ty) => return Some(ty),
+        Err(TypeParseError::Unknown) => {
+            let lower = text.value.to_lowercase();
+            let word = lower.split(['(', ' ']).next().unwrap_or_default();
+            let diagnostic = Diagnostic::error(Code::InvalidValue, text.span, format!("no type `{}`", text.value));
+            let hint = match word {
+                "text" | "varchar" | "char" | "uuid" => "did you mean `string`?".to_owned(),
+                "int" | "bigint" | "smallint" | "int64" | "int32" => "did you mean `integer`?".to_owned(),
+                "numeric" | "number" | "decimal" | "money" => "write the digits: `decimal(12,2)`".to_owned(),
+                "double" | "real" | "float64" => "did you mean `float`?".to_owned(),
+                "datetime" | "timestamptz" => "did you mean `timestamp`?".to_owned(),
+                "bool" => "did you mean `boolean`?".to_owned(),
+                _ => match nearest(&lower, TypeParseError::NAMES.iter().copied()) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => format!("types are {}", TypeParseError::NAMES.join(", ")),
+                },
+            };
+            diagnostic.hint(hint)
+        }
+        Err(TypeParseError::BadDecimal) => {
+            Diagnostic::error(Code::InvalidValue, text.span, format!("`{}` is no decimal type", text.value))
+                .hint("write `decimal(precision,scale)` with 1 to 38 digits, of which `scale` stand behind the point")
+        }
+    };
+    out.push(diagnostic);
+    None
+}

@@ -1,0 +1,123 @@
+//! Syncs: what goes where, under which fields.
+
+use crate::expr;
+use crate::syntax::{Spanned, SyncDecl, nearest};
+use crate::{
+    Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, SegmentId, SourceMap, Sync,
+};
+
+use super::catalogue::Catalogue;
+use super::names::Table;
+use super::scope::Scope;
+use super::typing::Typer;
+use super::unify::Typed;
+
+/// What a sync is checked against.
+pub(super) struct Context<'a> {
+    pub catalogue: &'a Catalogue,
+    pub sources: &'a SourceMap,
+    pub destination_names: &'a Table,
+    /// The type of each destination, if there is such a type.
+    pub kinds: &'a [Option<&'a DestinationKind>],
+}
+
+/// A sync. `None` if something in it is wrong, which is reported.
+pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>) -> Option<Sync> {
+    let destination = context.destination_names.find(&decl.destination, context.catalogue.incomplete, out);
+    let mode = decl.mode.as_ref().map_or(Mode::Upsert, |mode| mode.value);
+    let kind = destination.and_then(|id| context.kinds.get(id).copied().flatten());
+    if let Some(kind) = kind {
+        check_kind(&decl, mode, kind, out);
+    }
+    if decl.map.0.is_empty() {
+        let message = format!("sync `{}` maps no fields", decl.name.value);
+        let hint = "list the destination's fields under `map:`, as in `email: email`";
+        out.push(Diagnostic::error(Code::InvalidValue, decl.name.span, message).hint(hint));
+    }
+    let (entity, segment) = rows(&decl, context.catalogue, out)?;
+    let subject = format!("sync `{}`", decl.name.value);
+    let key = value(&decl.key, entity, &subject, context, out);
+    let mut map = Vec::new();
+    let mut complete = true;
+    for (field, text) in decl.map.0 {
+        match text.and_then(|text| value(&text, entity, &subject, context, out)) {
+            Some(Typed { expr, pii, .. }) => map.push(Mapping { field: field.value, expr, pii, span: field.span }),
+            None => complete = false,
+        }
+    }
+    let guards = decl.guards.map_or_else(Guards::default, |g| Guards {
+        max_removed: g.max_removed,
+        max_added: g.max_added,
+        min_rows: g.min_rows.map(|m| m.value),
+    });
+    let (key, destination) = (key?, destination?);
+    complete.then(|| Sync {
+        name: decl.name.value,
+        entity,
+        segment,
+        destination: DestinationId(destination),
+        mode,
+        key_name: decl.key.value.trim().to_owned(),
+        key: key.expr,
+        map,
+        guards,
+        span: decl.name.span,
+    })
+}
+
+/// Whose rows are delivered.
+fn rows(decl: &SyncDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> Option<(EntityId, Option<SegmentId>)> {
+    match (&decl.segment, &decl.entity) {
+        (Some(segment), None) => {
+            let id = catalogue.segment_names.find(segment, catalogue.incomplete, out)?;
+            Some((catalogue.segments[id].entity?, Some(SegmentId(id))))
+        }
+        (None, Some(entity)) => {
+            catalogue.entity_names.find(entity, catalogue.incomplete, out).map(|id| (EntityId(id), None))
+        }
+        (Some(segment), Some(entity)) => {
+            let message = format!("sync `{}` has both `segment` and `entity`", decl.name.value);
+            let diagnostic =
+                Diagnostic::error(Code::WrongShape, entity.span, message).also(segment.span, "the segment");
+            out.push(diagnostic.hint("keep `segment`: it says the entity already"));
+            None
+        }
+        (None, None) => {
+            let message = format!("sync `{}` has neither `segment` nor `entity`", decl.name.value);
+            let hint = "add `segment: …`, or `entity: …` for all its rows";
+            out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint(hint));
+            None
+        }
+    }
+}
+
+/// Whether the destination's type can do it.
+fn check_kind(decl: &SyncDecl, mode: Mode, kind: &DestinationKind, out: &mut Vec<Diagnostic>) {
+    if !kind.modes.contains(&mode) {
+        let span = decl.mode.as_ref().map_or(decl.destination.span, |m| m.span);
+        let message = format!("destinations of type `{}` cannot {}", kind.name, mode.name());
+        let modes: Vec<String> = kind.modes.iter().map(|m| format!("`{}`", m.name())).collect();
+        let hint = format!("its modes are {}", modes.join(", "));
+        out.push(Diagnostic::error(Code::UnsupportedMode, span, message).hint(hint));
+    }
+    let Some(fields) = &kind.fields else { return };
+    for (field, _) in decl.map.0.iter().filter(|(field, _)| !fields.contains(&field.value)) {
+        let message = format!("destinations of type `{}` have no field `{}`", kind.name, field.value);
+        let diagnostic = Diagnostic::error(Code::UnsupportedMode, field.span, message);
+        out.push(match nearest(&field.value, fields.iter().map(String::as_str)) {
+            Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+            None => diagnostic.hint(format!("its fields are {}", fields.join(", "))),
+        });
+    }
+}
+
+fn value(
+    text: &Spanned<String>,
+    entity: EntityId,
+    subject: &str,
+    context: &Context,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Typed> {
+    let ast = expr::parse(context.sources, text, out)?;
+    Typer::new(context.catalogue, context.sources, subject, out).check(&ast, &Scope::of(entity))
+}

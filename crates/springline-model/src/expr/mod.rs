@@ -1,0 +1,18 @@
+//! Expressions as text: reading them into a small tree of the language's own. No name is looked up and
+//! nothing has a type yet.
+
+mod ast;
+mod convert;
+mod literal;
+mod parse;
+mod tokens;
+mod window;
+
+pub(crate) use ast::{Ast, AstKind, Call, Name, Related};
+pub(crate) use literal::{first_instant, plain_literal, read_day, read_instant};
+pub(crate) use parse::parse;
+pub(crate) use window::parse_window;
+
+/// How deep an expression may nest. Every pass over an expression recurses at most so deep, and so may
+/// the passes of the layers above.
+pub(crate) const MAX_DEPTH: usize = 100;

@@ -1,0 +1,459 @@
+//! The checked project: every name resolved, every expression typed, nothing that could fail to
+//! compile for a reason that lies in the model.
+
+use jiff::tz::TimeZone;
+use springline_ir::{Expr, FunctionId, TableName, Type};
+
+use crate::Span;
+
+/// An expression over the values of one row: of an entity, or of an event.
+pub type ValueExpr = Expr<Leaf>;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $id:ident)*) => {
+        $($(#[$doc])* #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)] pub struct $id(pub usize);)*
+    };
+}
+
+ids! {
+    /// The place of a source in [`Project::sources`].
+    SourceId
+    /// The place of an entity in [`Project::entities`].
+    EntityId
+    /// The place of an event in [`Entity::events`].
+    EventId
+    /// The place of a relationship in the relationships of an entity or event.
+    RelationshipId
+    /// The place of a field in [`Entity::fields`].
+    FieldId
+    /// The place of a segment in [`Project::segments`].
+    SegmentId
+    /// The place of a destination in [`Project::destinations`].
+    DestinationId
+}
+
+/// A checked project.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// Where days begin, for windows.
+    pub timezone: TimeZone,
+    /// The target used where none is named.
+    pub default_target: String,
+    /// The warehouse connections.
+    pub targets: Vec<Target>,
+    /// The tables.
+    pub sources: Vec<Source>,
+    /// The entities.
+    pub entities: Vec<Entity>,
+    /// The segments of all entities.
+    pub segments: Vec<Segment>,
+    /// The destinations.
+    pub destinations: Vec<Destination>,
+    /// The syncs.
+    pub syncs: Vec<Sync>,
+}
+
+impl Project {
+    /// A source of this project.
+    pub fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.0]
+    }
+
+    /// An entity of this project.
+    pub fn entity(&self, id: EntityId) -> &Entity {
+        &self.entities[id.0]
+    }
+
+    /// A segment of this project.
+    pub fn segment(&self, id: SegmentId) -> &Segment {
+        &self.segments[id.0]
+    }
+
+    /// A destination of this project.
+    pub fn destination(&self, id: DestinationId) -> &Destination {
+        &self.destinations[id.0]
+    }
+
+    /// The source that the rows of an entity or event come from.
+    pub fn row_source(&self, row: RowId) -> &Source {
+        match row {
+            RowId::Entity(entity) => self.source(self.entity(entity).source),
+            RowId::Event(entity, event) => self.source(self.entity(entity).events[event.0].source),
+        }
+    }
+
+    /// The relationships that start at the rows of an entity or event.
+    pub fn row_relationships(&self, row: RowId) -> &[Relationship] {
+        match row {
+            RowId::Entity(entity) => &self.entity(entity).relationships,
+            RowId::Event(entity, event) => &self.entity(entity).events[event.0].relationships,
+        }
+    }
+
+    /// The rows that an aggregate of an entity gathers.
+    pub fn gathered_row(&self, entity: EntityId, over: Over) -> RowId {
+        match over {
+            Over::Event(event) => RowId::Event(entity, event),
+            Over::Relationship(relationship) => RowId::Entity(self.entity(entity).relationships[relationship.0].to),
+        }
+    }
+}
+
+/// Whose rows an expression is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RowId {
+    /// An entity's.
+    Entity(EntityId),
+    /// An event's of an entity.
+    Event(EntityId, EventId),
+}
+
+/// A named warehouse connection.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// The engine's name, which is also its dialect's.
+    pub engine: String,
+    /// The schema for Springline's own tables.
+    pub state_schema: String,
+    /// The engine's options, templates not yet rendered.
+    pub settings: Vec<Setting>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// An option of a target or destination. The value may hold `{{ env('X') }}` or `{{ file('X') }}` and
+/// is rendered only when a connection is made, so that no secret is needed to check a project.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The key.
+    pub name: String,
+    /// The text of the value.
+    pub template: String,
+    /// Where the value stands.
+    pub span: Span,
+}
+
+/// A table of the warehouse.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name in the project.
+    pub name: String,
+    /// Its name in the warehouse.
+    pub table: TableName,
+    /// The column that is different in every row, if declared.
+    pub primary_key: Option<String>,
+    /// The columns the project uses.
+    pub columns: Vec<Column>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+impl Source {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+}
+
+/// A column of a source.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name, in the project and in the warehouse.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// What person-related data it holds.
+    pub pii: Option<Pii>,
+    /// What a marketer calls it.
+    pub label: Option<String>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Kinds of data that tell who somebody is. Such values are masked wherever people look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pii {
+    /// An email address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// A person's name.
+    Name,
+    /// A postal address.
+    Address,
+    /// Anything else.
+    Other,
+}
+
+/// What segments and syncs are about: one row per primary key.
+#[derive(Debug, Clone)]
+pub struct Entity {
+    /// Its name.
+    pub name: String,
+    /// What a marketer calls it.
+    pub label: Option<String>,
+    /// The table of its rows.
+    pub source: SourceId,
+    /// The column that tells its rows apart.
+    pub primary_key: String,
+    /// The source has many rows per primary key; the entity is the distinct keys and has no other column.
+    pub distinct: bool,
+    /// The ways to other entities.
+    pub relationships: Vec<Relationship>,
+    /// What happened to it.
+    pub events: Vec<Event>,
+    /// What is computed about it.
+    pub fields: Vec<Field>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A way from the rows of an entity or event to those of another entity.
+#[derive(Debug, Clone)]
+pub struct Relationship {
+    /// Its name.
+    pub name: String,
+    /// Where it leads.
+    pub to: EntityId,
+    /// How many rows are at its end.
+    pub kind: RelationshipKind,
+    /// Many to one: the column of this side that holds the other's primary key. One to many: the
+    /// column of the other side's source that holds this side's primary key.
+    pub key: String,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// How many rows are at the end of a relationship.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationshipKind {
+    /// Any number: only aggregates can use it.
+    OneToMany,
+    /// At most one.
+    ManyToOne,
+}
+
+/// Something that happened to an entity at an instant, any number of times.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// The table of its rows.
+    pub source: SourceId,
+    /// The column that holds the entity's primary key.
+    pub key: String,
+    /// The column that holds the instant, or the day.
+    pub at: String,
+    /// The ways to entities; all are many to one.
+    pub relationships: Vec<Relationship>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A computed field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What a marketer calls it.
+    pub label: Option<String>,
+    /// Its value; `default` is part of it already, `within` part of its aggregates.
+    pub expr: ValueExpr,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A set of rows of one entity.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Its name.
+    pub name: String,
+    /// What a marketer calls it.
+    pub label: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Whose rows.
+    pub entity: EntityId,
+    /// True for its members; false or null for the others. `exclude` is part of it already.
+    pub condition: ValueExpr,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What an expression over a row may refer to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Leaf {
+    /// A column of the row's source.
+    Column(String),
+    /// A computed field of the row, which is an entity's.
+    Field(FieldId),
+    /// Whether the row, which is an entity's, belongs to a segment of that entity. Never null.
+    Segment(SegmentId),
+    /// A value of the one row at the end of a many-to-one relationship; null where there is none.
+    Related {
+        /// One of the row's relationships.
+        relationship: RelationshipId,
+        /// A column, field or further relation of the entity it leads to.
+        leaf: Box<Leaf>,
+    },
+    /// A value gathered from many rows.
+    Aggregate(Box<Gather>),
+}
+
+/// An aggregate over the events, or the related rows, of one row of an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Gather {
+    /// Which rows.
+    pub over: Over,
+    /// Which aggregate.
+    pub function: FunctionId,
+    /// Its arguments, over a gathered row.
+    pub args: Vec<ValueExpr>,
+    /// Only rows for which this is true.
+    pub filter: Option<ValueExpr>,
+    /// Only events of this window; never set for a relationship.
+    pub within: Option<Within>,
+}
+
+/// What an aggregate gathers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Over {
+    /// An event of the entity.
+    Event(EventId),
+    /// A one-to-many relationship of the entity.
+    Relationship(RelationshipId),
+}
+
+/// A window of time that ends at the run's `as_of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Within {
+    /// How many units; at least 1.
+    pub amount: u32,
+    /// Which unit; from days on, of the calendar in the project's time zone.
+    pub unit: Unit,
+}
+
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unit {
+    /// 60 seconds.
+    Minute,
+    /// 60 minutes.
+    Hour,
+    /// A calendar day.
+    Day,
+    /// Seven calendar days.
+    Week,
+    /// A calendar month.
+    Month,
+    /// A calendar year.
+    Year,
+}
+
+/// A place that rows are delivered to.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Its name.
+    pub name: String,
+    /// Its type's name.
+    pub kind: String,
+    /// Its options, templates not yet rendered.
+    pub settings: Vec<Setting>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What is delivered where.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    /// Its name.
+    pub name: String,
+    /// Whose rows.
+    pub entity: EntityId,
+    /// Only those of this segment; all where there is none.
+    pub segment: Option<SegmentId>,
+    /// Where to.
+    pub destination: DestinationId,
+    /// What is done there.
+    pub mode: Mode,
+    /// The name of the sync key: what the destination's rows are told apart by.
+    pub key_name: String,
+    /// The sync key's value.
+    pub key: ValueExpr,
+    /// The destination's fields.
+    pub map: Vec<Mapping>,
+    /// What stops a run before anything is sent.
+    pub guards: Guards,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// One field of a destination and what fills it.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    /// The destination's field.
+    pub field: String,
+    /// Its value.
+    pub expr: ValueExpr,
+    /// The value is PII of this kind, as it is or inside an expression.
+    pub pii: Option<Pii>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What a sync does at its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Rows are created or updated; none is removed.
+    Upsert,
+    /// Rows that exist are updated; none is created or removed.
+    Update,
+    /// Rows are created; none is changed or removed.
+    Insert,
+    /// The destination is made equal to the sync: rows are created, updated and removed.
+    Mirror,
+    /// Every new or changed row is added; nothing is changed or removed.
+    Append,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: &'static [Mode] = &[Mode::Upsert, Mode::Update, Mode::Insert, Mode::Mirror, Mode::Append];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Upsert => "upsert",
+            Mode::Update => "update",
+            Mode::Insert => "insert",
+            Mode::Mirror => "mirror",
+            Mode::Append => "append",
+        }
+    }
+}
+
+/// What stops a run before anything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Guards {
+    /// More rows to remove than this.
+    pub max_removed: Option<Limit>,
+    /// More rows to add than this.
+    pub max_added: Option<Limit>,
+    /// Fewer rows than this in the sync.
+    pub min_rows: Option<u64>,
+}
+
+/// A number of rows, or a share of those acknowledged before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// So many.
+    Rows(u64),
+    /// So many percent, 0 to 100, of the rows acknowledged before.
+    Percent(f64),
+}

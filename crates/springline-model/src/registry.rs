@@ -1,0 +1,44 @@
+//! What kinds of engines and destinations exist, as data that the binary collects from the crates that
+//! implement them. The checker needs it to tell a good option, mode or field from a bad one.
+
+use crate::Mode;
+
+/// Everything that the checker may be told about the outside.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// The engines a target may name.
+    pub engines: Vec<EngineKind>,
+    /// The types a destination may name.
+    pub destinations: Vec<DestinationKind>,
+}
+
+/// An engine.
+#[derive(Debug, Clone)]
+pub struct EngineKind {
+    /// The word after `engine:`.
+    pub name: String,
+    /// What a target of this engine may set besides `engine` and `state_schema`.
+    pub options: Vec<OptionKind>,
+}
+
+/// A type of destination.
+#[derive(Debug, Clone)]
+pub struct DestinationKind {
+    /// The word after `type:`.
+    pub name: String,
+    /// What a destination of this type may set besides `name` and `type`.
+    pub options: Vec<OptionKind>,
+    /// The sync modes it can do.
+    pub modes: Vec<Mode>,
+    /// The fields a sync may map, or `None` where any name will do.
+    pub fields: Option<Vec<String>>,
+}
+
+/// An option.
+#[derive(Debug, Clone)]
+pub struct OptionKind {
+    /// Its key.
+    pub name: String,
+    /// It has no default.
+    pub required: bool,
+}

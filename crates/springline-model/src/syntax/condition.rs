@@ -1,0 +1,251 @@
+//! The condition tree: a text expression, or a mapping with one of the keys `all any not field event
+//! related segment`.
+
+use springline_ir::FunctionId;
+
+use crate::{Code, Diagnostic, Span};
+
+use super::decl::decl;
+use super::decode::{Decode, Shape, Value, listed, unknown_key, wrong_shape};
+use super::node::{Node, NodeKind, Spanned};
+
+/// A condition and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct ConditionDecl {
+    pub kind: ConditionKind,
+    pub span: Span,
+}
+
+/// The forms of a condition.
+#[derive(Debug, Clone)]
+pub(crate) enum ConditionKind {
+    Text(Spanned<String>),
+    All(Vec<ConditionDecl>),
+    Any(Vec<ConditionDecl>),
+    Not(Box<ConditionDecl>),
+    Field(Box<FieldCondition>),
+    Event(Box<EventCondition>),
+    Related(Box<RelatedCondition>),
+    Segment(Spanned<String>),
+}
+
+decl! {
+    /// All of these conditions.
+    AllCondition {
+        /// The conditions.
+        all: Vec<ConditionDecl>,
+    }
+
+    /// At least one of these conditions.
+    AnyCondition {
+        /// The conditions.
+        any: Vec<ConditionDecl>,
+    }
+
+    /// The opposite of a condition.
+    NotCondition {
+        /// The condition.
+        not: Box<ConditionDecl>,
+    }
+
+    /// Membership of another segment of the same entity.
+    SegmentCondition {
+        /// The segment.
+        segment: Spanned<String>,
+    }
+
+    /// A comparison of a column or field.
+    FieldCondition {
+        /// The column or field, or a path such as `household.size`.
+        field: Spanned<String>,
+        /// It equals this.
+        eq: Option<Value>,
+        /// It differs from this.
+        ne: Option<Value>,
+        /// It is larger.
+        gt: Option<Value>,
+        /// It is larger or equal.
+        gte: Option<Value>,
+        /// It is smaller.
+        lt: Option<Value>,
+        /// It is smaller or equal.
+        lte: Option<Value>,
+        /// It is one of these.
+        r#in: Option<Vec<Value>>,
+        /// It is none of these.
+        not_in: Option<Vec<Value>>,
+        /// It is between these two, both included.
+        between: Option<Vec<Value>>,
+        /// It matches: `%` is any text, `_` any character.
+        like: Option<Value>,
+        /// It begins with this.
+        starts_with: Option<Value>,
+        /// Whether it is null.
+        is_null: Option<Spanned<bool>>,
+    }
+
+    /// Something about the events: that there is one, how many, or an aggregate.
+    EventCondition {
+        /// The event.
+        event: Spanned<String>,
+        /// How many there are.
+        count: Option<CompareDecl>,
+        /// The sum of a column.
+        sum: Option<AggregateDecl>,
+        /// The mean of a column.
+        avg: Option<AggregateDecl>,
+        /// The smallest value of a column.
+        min: Option<AggregateDecl>,
+        /// The largest value of a column.
+        max: Option<AggregateDecl>,
+        /// How many different values a column has.
+        count_distinct: Option<AggregateDecl>,
+        /// Only events that meet this; its names are the event's columns.
+        r#where: Option<ConditionDecl>,
+        /// Only events of this window, such as `90 days`.
+        within: Option<Spanned<String>>,
+    }
+
+    /// Something about a related entity: that there is one, or how many.
+    RelatedCondition {
+        /// The relationship.
+        related: Spanned<String>,
+        /// How many there are; over a one-to-many relationship only.
+        count: Option<CompareDecl>,
+        /// Only those that meet this; its names are the related entity's.
+        r#where: Option<ConditionDecl>,
+        /// Not possible: a relationship has no time.
+        within: Option<Spanned<String>>,
+    }
+
+    /// A comparison of a number.
+    CompareDecl {
+        /// It equals this.
+        eq: Option<Value>,
+        /// It differs from this.
+        ne: Option<Value>,
+        /// It is larger.
+        gt: Option<Value>,
+        /// It is larger or equal.
+        gte: Option<Value>,
+        /// It is smaller.
+        lt: Option<Value>,
+        /// It is smaller or equal.
+        lte: Option<Value>,
+        /// It is between these two, both included.
+        between: Option<Vec<Value>>,
+    }
+
+    /// An aggregate of a column and a comparison.
+    AggregateDecl {
+        /// The column of the event, or a path such as `product.price`.
+        of: Spanned<String>,
+        /// It equals this.
+        eq: Option<Value>,
+        /// It differs from this.
+        ne: Option<Value>,
+        /// It is larger.
+        gt: Option<Value>,
+        /// It is larger or equal.
+        gte: Option<Value>,
+        /// It is smaller.
+        lt: Option<Value>,
+        /// It is smaller or equal.
+        lte: Option<Value>,
+        /// It is between these two, both included.
+        between: Option<Vec<Value>>,
+    }
+}
+
+/// The comparisons that are written of something.
+pub(crate) struct Comparators<'a> {
+    /// The operator and the value, if the key is there.
+    pub values: [(FunctionId, &'a Option<Value>); 6],
+    pub between: Option<&'a [Value]>,
+}
+
+macro_rules! comparators {
+    ($($decl:ty),*) => {$(
+        impl $decl {
+            /// The comparisons, in the order in which they are checked.
+            pub fn comparators(&self) -> Comparators<'_> {
+                let values = [
+                    (FunctionId::EQ, &self.eq),
+                    (FunctionId::NE, &self.ne),
+                    (FunctionId::GT, &self.gt),
+                    (FunctionId::GE, &self.gte),
+                    (FunctionId::LT, &self.lt),
+                    (FunctionId::LE, &self.lte),
+                ];
+                Comparators { values, between: self.between.as_deref() }
+            }
+        }
+    )*};
+}
+
+comparators!(FieldCondition, CompareDecl, AggregateDecl);
+
+/// The keys that say what a condition is.
+const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment"];
+
+impl Decode for ConditionDecl {
+    fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
+        let kind = match &node.kind {
+            NodeKind::Scalar(scalar) if !scalar.is_null() => {
+                ConditionKind::Text(Spanned { value: scalar.text.clone(), span: node.span })
+            }
+            NodeKind::Mapping(entries) => decode_tree(node, entries, out)?,
+            NodeKind::Sequence(_) => {
+                let hint = "put the list under `all:` or `any:`";
+                out.push(wrong_shape(node, "a condition").hint(hint));
+                return None;
+            }
+            NodeKind::Scalar(_) => {
+                out.push(wrong_shape(node, "a condition"));
+                return None;
+            }
+        };
+        Some(ConditionDecl { kind, span: node.span })
+    }
+
+    fn shape() -> Shape {
+        Shape::Condition
+    }
+}
+
+fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<Diagnostic>) -> Option<ConditionKind> {
+    let mut heads = entries.iter().map(|(key, _)| key).filter(|key| HEADS.contains(&key.value.as_str()));
+    let Some(head) = heads.next() else {
+        match entries.first() {
+            Some((key, _)) => out.push(unknown_key(key, HEADS)),
+            None => out.push(
+                Diagnostic::error(Code::MissingKey, node.span, "a condition without a key")
+                    .hint(format!("write one of {}", listed(HEADS))),
+            ),
+        }
+        return None;
+    };
+    if let Some(other) = heads.next() {
+        let message = format!("a condition is either `{}` or `{}`", head.value, other.value);
+        out.push(
+            Diagnostic::error(Code::WrongShape, other.span, message)
+                .also(head.span, "the first")
+                .hint("put the two into a list under `all:` or `any:`"),
+        );
+        return None;
+    }
+    if node.get(&head.value).is_some_and(|n| matches!(&n.kind, NodeKind::Sequence(items) if items.is_empty())) {
+        let message = format!("`{}` has no conditions", head.value);
+        out.push(Diagnostic::error(Code::InvalidValue, head.span, message).hint("list at least one condition"));
+        return None;
+    }
+    Some(match head.value.as_str() {
+        "all" => ConditionKind::All(AllCondition::decode(node, out)?.all),
+        "any" => ConditionKind::Any(AnyCondition::decode(node, out)?.any),
+        "not" => ConditionKind::Not(NotCondition::decode(node, out)?.not),
+        "field" => ConditionKind::Field(Box::new(FieldCondition::decode(node, out)?)),
+        "event" => ConditionKind::Event(Box::new(EventCondition::decode(node, out)?)),
+        "related" => ConditionKind::Related(Box::new(RelatedCondition::decode(node, out)?)),
+        _ => ConditionKind::Segment(SegmentCondition::decode(node, out)?.segment),
+    })
+}

@@ -1,0 +1,69 @@
+//! What the tests of this crate share: a registry like the binary's, and projects read from folders.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::path::{Path, PathBuf};
+
+use springline_model::{DestinationKind, EngineKind, Mode, OptionKind, Registry};
+
+/// Engines and destinations with the options of the real ones.
+pub fn registry() -> Registry {
+    let options = |required: &[&str], optional: &[&str]| {
+        let option = |name: &&str, required| OptionKind { name: (*name).to_owned(), required };
+        let required = required.iter().map(|name| option(name, true));
+        required.chain(optional.iter().map(|name| option(name, false))).collect::<Vec<_>>()
+    };
+    let engine = |name: &str, options| EngineKind { name: name.to_owned(), options };
+    let destination = |name: &str, options, modes: &[Mode], fields: Option<&[&str]>| DestinationKind {
+        name: name.to_owned(),
+        options,
+        modes: modes.to_vec(),
+        fields: fields.map(|f| f.iter().map(|f| (*f).to_owned()).collect()),
+    };
+    let webhook = &[
+        "secret",
+        "authorization",
+        "batch_rows",
+        "timeout_secs",
+        "rate_per_second",
+        "concurrency",
+        "allow_private_addresses",
+    ];
+    Registry {
+        engines: vec![
+            engine("datafusion", options(&[], &["path", "threads", "memory_limit"])),
+            engine("postgres", options(&["host", "user", "database"], &["port", "password", "sslmode"])),
+        ],
+        destinations: vec![
+            destination("file", options(&[], &["path", "format", "null"]), Mode::ALL, None),
+            destination("webhook", options(&["url"], webhook), Mode::ALL, None),
+            // A type with a list of fields and few modes, as those of ad platforms are.
+            destination("audience", options(&["account"], &[]), &[Mode::Mirror], Some(&["EMAIL", "PHONE"])),
+        ],
+    }
+}
+
+/// A folder of the repository.
+pub fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The YAML files of a folder, the project's first and then by path.
+pub fn read_project(root: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    collect(root, root, &mut files);
+    files.sort_by(|(a, _), (b, _)| (a != "springline.yaml", a).cmp(&(b != "springline.yaml", b)));
+    files
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else if path.extension().is_some_and(|e| e == "yaml") {
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            files.push((name, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The rows of an entity or event with the values a query needs of them.
+//!
+//! An entity compiles to one row per primary key. What belongs to many rows is gathered first (see
+//! `gather`); what belongs to one related row is joined on that row's primary key; computed fields and
+//! memberships follow in as many steps as they build upon one another.
+
+use std::collections::{HashMap, HashSet};
+
+use springline_ir::{
+    ColumnRef, Expr, ExprKind, From, FunctionId, Join, JoinKind, Literal, OrderBy, OutputColumn, RelExpr, Relation,
+    Select, Type,
+};
+use springline_model::{Entity, EntityId, FieldId, Gather, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr};
+
+use crate::PlanError;
+use crate::build::{Build, Scope, column, output, unique};
+use crate::gather::{gather, gather_name};
+use crate::wanted::Wanted;
+
+/// Something computed from the values of an entity's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Computed {
+    Field(FieldId),
+    Segment(SegmentId),
+}
+
+impl Computed {
+    fn of(leaf: &Leaf) -> Option<Self> {
+        match leaf {
+            Leaf::Field(field) => Some(Computed::Field(*field)),
+            Leaf::Segment(segment) => Some(Computed::Segment(*segment)),
+            Leaf::Column(_) | Leaf::Related { .. } | Leaf::Aggregate(_) => None,
+        }
+    }
+
+    fn leaf(self) -> Leaf {
+        match self {
+            Computed::Field(field) => Leaf::Field(field),
+            Computed::Segment(segment) => Leaf::Segment(segment),
+        }
+    }
+}
+
+impl Build<'_> {
+    /// The rows of an entity or event under an alias, with a value for each that is wanted. The alias
+    /// is unique in the query.
+    pub(crate) fn row(&mut self, row: RowId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+        match row {
+            RowId::Entity(entity) if wanted.iter().any(|(leaf, _)| Computed::of(leaf).is_some()) => {
+                self.computed(entity, alias, wanted)
+            }
+            _ => self.plain(row, alias, wanted),
+        }
+    }
+
+    /// Rows without computed values: the source, joined with related rows and gathered relations.
+    fn plain(&mut self, row: RowId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+        let project = self.context.project;
+        let source = project.row_source(row);
+        let from = match row {
+            RowId::Entity(id) if project.entity(id).distinct => self.distinct_keys(project.entity(id), alias),
+            _ => From { relation: Relation::Table(source.table.clone()), alias: alias.to_owned() },
+        };
+        let mut scope = Scope { from, joins: Vec::new(), values: HashMap::new() };
+        let base = scope.from.alias.clone();
+        for (leaf, ty) in wanted.iter() {
+            if let Leaf::Column(name) = leaf {
+                scope.values.insert(leaf.clone(), column(&base, name, ty.clone()));
+            }
+        }
+        for (relationship, inner) in related(wanted) {
+            self.join_related(row, relationship, &inner, &base, &mut scope)?;
+        }
+        if let RowId::Entity(entity) = row {
+            for (over, gathers) in gathers(wanted) {
+                self.join_gathered(entity, over, &gathers, &base, &mut scope)?;
+            }
+        }
+        Ok(scope)
+    }
+
+    /// The distinct primary keys of an entity whose source has many rows for each.
+    fn distinct_keys(&mut self, entity: &Entity, alias: &str) -> From {
+        let source = self.context.project.source(entity.source);
+        let ty = source.column(&entity.primary_key).map_or(Type::String, |c| c.ty.clone());
+        let rows = self.unique(&format!("{alias}_rows"));
+        let key = column(&rows, &entity.primary_key, ty);
+        let from = From { relation: Relation::Table(source.table.clone()), alias: rows };
+        let select = Select {
+            distinct: true,
+            filter: Some(Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean)),
+            ..Select::new(from, vec![output(&entity.primary_key, key)])
+        };
+        let name = self.unique(&format!("{alias}_keys"));
+        let comment = self.locate(entity.span);
+        From { alias: alias.to_owned(), ..self.step(name, Some(comment), select) }
+    }
+
+    /// Joins the one related row, by its primary key.
+    fn join_related(
+        &mut self,
+        row: RowId,
+        id: RelationshipId,
+        inner: &Wanted,
+        base: &str,
+        scope: &mut Scope,
+    ) -> Result<(), PlanError> {
+        let project = self.context.project;
+        let relationship = &project.row_relationships(row)[id.0];
+        let (key_name, key_type) = primary_key(project.entity(relationship.to), self);
+        let key_leaf = Leaf::Column(key_name);
+        let mut all = Wanted::default();
+        all.add(&key_leaf, &key_type);
+        inner.iter().for_each(|(leaf, ty)| all.add(leaf, ty));
+
+        let alias = self.unique(&relationship.name);
+        let target = self.row(RowId::Entity(relationship.to), &alias, &all)?;
+        let target = if target.joins.is_empty() {
+            target
+        } else {
+            self.flatten(target, &relationship.name, &all, relationship.span)
+        };
+        let own_type = project.row_source(row).column(&relationship.key).map_or(Type::String, |c| c.ty.clone());
+        let own_key = column(base, &relationship.key, own_type);
+        let on = Expr::compare(FunctionId::EQ, own_key, target.lower(&Expr::leaf(key_leaf, key_type))?);
+        for (leaf, _) in inner.iter() {
+            let value = target.values[leaf].clone();
+            scope.values.insert(Leaf::Related { relationship: id, leaf: Box::new(leaf.clone()) }, value);
+        }
+        scope.joins.push(Join { kind: JoinKind::Left, from: target.from, on });
+        Ok(())
+    }
+
+    /// Joins the aggregates over one event or relationship, which has at most one row per key.
+    fn join_gathered(
+        &mut self,
+        entity: EntityId,
+        over: Over,
+        gathers: &[&Gather],
+        base: &str,
+        scope: &mut Scope,
+    ) -> Result<(), PlanError> {
+        let (key, key_type) = primary_key(self.context.project.entity(entity), self);
+        let gathered = gather(self, entity, over, gathers)?;
+        for (gather, value) in gathers.iter().zip(gathered.values) {
+            scope.values.insert(Leaf::Aggregate(Box::new((*gather).clone())), value);
+        }
+        let on = Expr::compare(FunctionId::EQ, column(base, &key, key_type), gathered.key);
+        scope.joins.push(Join { kind: JoinKind::Left, from: gathered.from, on });
+        Ok(())
+    }
+
+    /// An entity's rows with computed values: a first step with all that is not computed, then one step
+    /// per level of values that build upon one another.
+    fn computed(&mut self, id: EntityId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+        let project = self.context.project;
+        let entity = project.entity(id);
+        let levels = self.levels(id, wanted);
+        let (key, key_type) = primary_key(entity, self);
+        let key = Leaf::Column(key);
+        let mut raw = Wanted::default();
+        raw.add(&key, &key_type);
+        let mut expressions: HashMap<Computed, ValueExpr> = HashMap::new();
+        for (leaf, ty) in wanted.iter().filter(|(leaf, _)| Computed::of(leaf).is_none()) {
+            raw.add(leaf, ty);
+        }
+        for item in levels.iter().flatten() {
+            let expr = self.expression(id, *item);
+            expr.each_typed_leaf(&mut |leaf, ty| {
+                if Computed::of(leaf).is_none() {
+                    raw.add(leaf, ty);
+                }
+            });
+            expressions.insert(*item, expr);
+        }
+
+        let rows = self.unique(&format!("{alias}_rows"));
+        let mut scope = self.plain(RowId::Entity(id), &rows, &raw)?;
+        let mut columns = HashSet::new();
+        let mut names: HashMap<Leaf, String> = HashMap::new();
+        for (i, level) in levels.iter().enumerate() {
+            // What a later level or the caller still needs goes on; the rest ends here.
+            let later: Vec<&ValueExpr> = levels[i + 1..].iter().flatten().map(|item| &expressions[item]).collect();
+            let needed = still_needed(&key, wanted, &later);
+            let mut selected: Vec<(Leaf, OutputColumn)> = Vec::new();
+            let passed = raw.iter().map(|(leaf, _)| leaf.clone()).chain(levels[..i].iter().flatten().map(|c| c.leaf()));
+            for leaf in passed.filter(|leaf| needed.contains(leaf)) {
+                let name = names
+                    .entry(leaf.clone())
+                    .or_insert_with(|| unique(&mut columns, &leaf_name(self, id, &leaf)))
+                    .clone();
+                let value = scope.values[&leaf].clone();
+                selected.push((leaf, output(name, value)));
+            }
+            for item in level {
+                let leaf = item.leaf();
+                let value = scope.lower(&expressions[item])?;
+                let name = unique(&mut columns, &leaf_name(self, id, &leaf));
+                names.insert(leaf.clone(), name.clone());
+                let key_value = scope.values[&key].clone();
+                selected.push((leaf, output(name, total_order(value, &key_value))));
+            }
+            let last = i + 1 == levels.len();
+            let name = if last { alias.to_owned() } else { self.unique(&format!("{alias}_{}", i + 1)) };
+            let comment = self.locate(entity.span);
+            scope = self.step_of(scope, name, comment, selected);
+        }
+        Ok(scope)
+    }
+
+    /// A step with these values, as a scope of its own.
+    fn step_of(&mut self, scope: Scope, name: String, comment: String, selected: Vec<(Leaf, OutputColumn)>) -> Scope {
+        let values =
+            selected.iter().map(|(leaf, out)| (leaf.clone(), column(&name, &out.name, out.expr.ty.clone()))).collect();
+        let columns = selected.into_iter().map(|(_, out)| out).collect();
+        let from = self.step(name, Some(comment), scope.select(columns));
+        Scope { from, joins: Vec::new(), values }
+    }
+
+    /// A scope that needs joins, as one relation.
+    fn flatten(&mut self, scope: Scope, name: &str, wanted: &Wanted, span: springline_model::Span) -> Scope {
+        let mut columns = HashSet::new();
+        let selected = wanted
+            .iter()
+            .map(|(leaf, _)| {
+                let label = match leaf {
+                    Leaf::Column(column) => column.clone(),
+                    other => format!("value_of_{}", short_name(other)),
+                };
+                (leaf.clone(), output(unique(&mut columns, &label), scope.values[leaf].clone()))
+            })
+            .collect();
+        let name = self.unique(name);
+        let comment = self.locate(span);
+        self.step_of(scope, name, comment, selected)
+    }
+
+    /// What is computed, in an order in which each needs only what is in earlier levels.
+    fn levels(&self, entity: EntityId, wanted: &Wanted) -> Vec<Vec<Computed>> {
+        let mut level_of: HashMap<Computed, usize> = HashMap::new();
+        let mut levels: Vec<Vec<Computed>> = Vec::new();
+        for (leaf, _) in wanted.iter() {
+            if let Some(item) = Computed::of(leaf) {
+                self.level(entity, item, &mut level_of, &mut levels);
+            }
+        }
+        levels
+    }
+
+    /// The level of one computed value; the checker has refused cycles.
+    fn level(
+        &self,
+        entity: EntityId,
+        item: Computed,
+        level_of: &mut HashMap<Computed, usize>,
+        levels: &mut Vec<Vec<Computed>>,
+    ) -> usize {
+        if let Some(level) = level_of.get(&item) {
+            return *level;
+        }
+        let mut needs = Vec::new();
+        self.source_expression(entity, item).each_leaf(&mut |leaf| needs.extend(Computed::of(leaf)));
+        let level = needs.into_iter().map(|need| self.level(entity, need, level_of, levels) + 1).max().unwrap_or(0);
+        level_of.insert(item, level);
+        if levels.len() <= level {
+            levels.resize(level + 1, Vec::new());
+        }
+        levels[level].push(item);
+        level
+    }
+
+    fn source_expression(&self, entity: EntityId, item: Computed) -> &ValueExpr {
+        let project = self.context.project;
+        match item {
+            Computed::Field(field) => &project.entity(entity).fields[field.0].expr,
+            Computed::Segment(segment) => &project.segment(segment).condition,
+        }
+    }
+
+    /// The value's expression. A row belongs to a segment or it does not: null is not a member.
+    fn expression(&self, entity: EntityId, item: Computed) -> ValueExpr {
+        let expr = self.source_expression(entity, item).clone();
+        match item {
+            Computed::Field(_) => expr,
+            Computed::Segment(_) => expr.or_else(Expr::literal(Literal::Boolean(false))),
+        }
+    }
+}
+
+/// The entity's primary key and its type.
+pub(crate) fn primary_key(entity: &Entity, build: &Build<'_>) -> (String, Type) {
+    let source = build.context.project.source(entity.source);
+    let ty = source.column(&entity.primary_key).map_or(Type::String, |c| c.ty.clone());
+    (entity.primary_key.clone(), ty)
+}
+
+/// The values at the end of each many-to-one relationship.
+fn related(wanted: &Wanted) -> Vec<(RelationshipId, Wanted)> {
+    let mut all: Vec<(RelationshipId, Wanted)> = Vec::new();
+    for (leaf, ty) in wanted.iter() {
+        let Leaf::Related { relationship, leaf } = leaf else { continue };
+        let place = all.iter().position(|(id, _)| id == relationship).unwrap_or_else(|| {
+            all.push((*relationship, Wanted::default()));
+            all.len() - 1
+        });
+        all[place].1.add(leaf, ty);
+    }
+    all
+}
+
+/// The aggregates over each event and relationship.
+fn gathers(wanted: &Wanted) -> Vec<(Over, Vec<&Gather>)> {
+    let mut all: Vec<(Over, Vec<&Gather>)> = Vec::new();
+    for (leaf, _) in wanted.iter() {
+        let Leaf::Aggregate(gather) = leaf else { continue };
+        match all.iter_mut().find(|(over, _)| *over == gather.over) {
+            Some((_, list)) => list.push(gather),
+            None => all.push((gather.over, vec![gather])),
+        }
+    }
+    all
+}
+
+/// What must be passed on to later steps.
+fn still_needed(key: &Leaf, wanted: &Wanted, later: &[&ValueExpr]) -> HashSet<Leaf> {
+    let mut needed: HashSet<Leaf> = wanted.iter().map(|(leaf, _)| leaf.clone()).collect();
+    needed.insert(key.clone());
+    for expr in later {
+        expr.each_leaf(&mut |leaf| {
+            needed.insert(leaf.clone());
+        });
+    }
+    needed
+}
+
+/// The name of a value's column.
+pub(crate) fn leaf_name(build: &Build<'_>, entity: EntityId, leaf: &Leaf) -> String {
+    let project = build.context.project;
+    match leaf {
+        Leaf::Column(name) => name.clone(),
+        Leaf::Field(field) => project.entity(entity).fields[field.0].name.clone(),
+        Leaf::Segment(segment) => project.segment(*segment).name.clone(),
+        Leaf::Related { relationship, leaf } => {
+            let relationship = &project.entity(entity).relationships[relationship.0];
+            format!("{}_{}", relationship.name, leaf_name(build, relationship.to, leaf))
+        }
+        Leaf::Aggregate(gather) => gather_name(over_name(project.entity(entity), gather.over), gather),
+    }
+}
+
+/// A name for a value whose entity is not at hand.
+fn short_name(leaf: &Leaf) -> String {
+    match leaf {
+        Leaf::Column(name) => name.clone(),
+        Leaf::Field(field) => format!("field_{}", field.0),
+        Leaf::Segment(segment) => format!("segment_{}", segment.0),
+        Leaf::Related { leaf, .. } => short_name(leaf),
+        Leaf::Aggregate(gather) => gather.function.get().name.to_owned(),
+    }
+}
+
+fn over_name(entity: &Entity, over: Over) -> &str {
+    match over {
+        Over::Event(event) => &entity.events[event.0].name,
+        Over::Relationship(relationship) => &entity.relationships[relationship.0].name,
+    }
+}
+
+/// Adds the primary key to the order of window functions, so that ties fall the same way everywhere.
+/// A rank keeps its ties: that is its meaning.
+fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
+    let add = |order_by: &mut Vec<OrderBy<ColumnRef>>| order_by.push(OrderBy { expr: key.clone(), descending: false });
+    match &mut expr.kind {
+        ExprKind::Window(call) if call.function != FunctionId::RANK => add(&mut call.order_by),
+        ExprKind::Call { args, .. } => *args = std::mem::take(args).into_iter().map(|a| total_order(a, key)).collect(),
+        ExprKind::Cast { operand, .. } => **operand = total_order((**operand).clone(), key),
+        ExprKind::Case { branches, otherwise } => {
+            for (when, then) in branches {
+                *when = total_order(when.clone(), key);
+                *then = total_order(then.clone(), key);
+            }
+            if let Some(value) = otherwise {
+                **value = total_order((**value).clone(), key);
+            }
+        }
+        ExprKind::Window(_) | ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Aggregate(_) => {}
+    }
+    expr
+}

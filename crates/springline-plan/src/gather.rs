@@ -1,0 +1,199 @@
+//! Aggregates, gathered per relation: one step for all the aggregates over one event or one
+//! relationship of an entity, grouped by the entity's key. It is joined back at the entity's grain, so
+//! that rows cannot multiply.
+
+use springline_ir::{Aggregate, Expr, ExprKind, From, FunctionId, Literal, OrderBy, RelExpr, Select, Type};
+use springline_model::{EntityId, Gather, Leaf, Over, RowId, Unit, ValueExpr};
+
+use crate::PlanError;
+use crate::build::{Build, Scope, column, output, unique};
+use crate::clock::{before, not_before, window_start};
+use crate::wanted::Wanted;
+
+/// A gathered relation: its step, the column that holds the entity's key, and per aggregate its value
+/// seen from the entity (with the defaults for entities that have no row).
+pub(crate) struct Gathered {
+    pub(crate) from: From,
+    pub(crate) key: RelExpr,
+    pub(crate) values: Vec<RelExpr>,
+}
+
+/// Builds the step for aggregates over one event or relationship.
+pub(crate) fn gather(
+    build: &mut Build<'_>,
+    entity: EntityId,
+    over: Over,
+    gathers: &[&Gather],
+) -> Result<Gathered, PlanError> {
+    let project = build.context.project;
+    let row = project.gathered_row(entity, over);
+    let (name, key_name, at_name, span) = match over {
+        Over::Event(event) => {
+            let event = &project.entity(entity).events[event.0];
+            (&event.name, &event.key, Some(&event.at), event.span)
+        }
+        Over::Relationship(relationship) => {
+            let relationship = &project.entity(entity).relationships[relationship.0];
+            (&relationship.name, &relationship.key, None, relationship.span)
+        }
+    };
+    let key = source_column(build, row, key_name);
+    let at = at_name.and_then(|at| source_column(build, row, at));
+
+    let mut wanted = Wanted::default();
+    for expr in key.iter().chain(&at) {
+        wanted.add_expr(expr);
+    }
+    for gather in gathers {
+        gather.args.iter().chain(&gather.filter).for_each(|expr| wanted.add_expr(expr));
+    }
+    let row_name = build.unique(&format!("{name}_rows"));
+    let scope = build.row(row, &row_name, &wanted)?;
+    let lower = |expr: &Option<ValueExpr>| expr.as_ref().map(|e| scope.lower(e)).transpose();
+    let (key, at) = (lower(&key)?, lower(&at)?);
+
+    let conditions =
+        gathers.iter().map(|g| conditions(build, &scope, g, at.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    let shared = shared(&conditions);
+    let mut names = std::collections::HashSet::new();
+    let key_column = unique(&mut names, key_name);
+    let key = key.unwrap_or_else(|| Expr::null(Type::String));
+    let mut columns = vec![output(&key_column, key.clone())];
+    for (gather, conditions) in gathers.iter().zip(&conditions) {
+        let own = conditions.iter().filter(|c| !shared.contains(c)).cloned();
+        columns.push(output(
+            unique(&mut names, &gather_name(name, gather)),
+            aggregate(&scope, gather, at.as_ref(), Expr::all(own))?,
+        ));
+    }
+
+    let step_name = build.unique(name);
+    let exists_from = |columns: &[springline_ir::OutputColumn], i: usize| {
+        column(&step_name, &columns[i].name, columns[i].expr.ty.clone())
+    };
+    let values = gathers.iter().enumerate().map(|(i, g)| or_nothing(g, exists_from(&columns, i + 1))).collect();
+    let key_ref = column(&step_name, &key_column, key.ty.clone());
+    let zone = &project.timezone;
+    let as_of = at.map(|at| before(at, build.context.as_of, zone));
+    let widest = widest(build, &scope, gathers, at_name.and_then(|at| source_column(build, row, at)))?;
+    let filter = Expr::all(as_of.into_iter().chain(widest).chain(shared));
+    let select = Select { filter, group_by: vec![key], ..scope.select(columns) };
+    let from = build.step(step_name, Some(build.locate(span)), select);
+    Ok(Gathered { from, key: key_ref, values })
+}
+
+/// A column of the row's own source, as a model expression.
+fn source_column(build: &Build<'_>, row: RowId, name: &str) -> Option<ValueExpr> {
+    let column = build.context.project.row_source(row).column(name)?;
+    Some(Expr::leaf(Leaf::Column(name.to_owned()), column.ty.clone()))
+}
+
+/// What a gathered row must fulfil for one aggregate.
+fn conditions(
+    build: &Build<'_>,
+    scope: &Scope,
+    gather: &Gather,
+    at: Option<&RelExpr>,
+) -> Result<Vec<RelExpr>, PlanError> {
+    let mut all = Vec::new();
+    if let (Some(within), Some(at)) = (gather.within, at) {
+        let zone = &build.context.project.timezone;
+        all.push(not_before(at.clone(), window_start(build.context.as_of, zone, within)?, zone));
+    }
+    if let Some(filter) = &gather.filter {
+        conjuncts(scope.lower(filter)?, &mut all);
+    }
+    Ok(all)
+}
+
+/// Splits at the top-level `and`s.
+fn conjuncts(expr: RelExpr, into: &mut Vec<RelExpr>) {
+    match expr.kind {
+        ExprKind::Call { function: FunctionId::AND, args } => args.into_iter().for_each(|arg| conjuncts(arg, into)),
+        _ => into.push(expr),
+    }
+}
+
+/// The conditions that stand in every list: they can hold back rows before they are grouped.
+fn shared(conditions: &[Vec<RelExpr>]) -> Vec<RelExpr> {
+    let Some((first, rest)) = conditions.split_first() else { return Vec::new() };
+    first.iter().filter(|c| rest.iter().all(|list| list.contains(c))).cloned().collect()
+}
+
+/// The bound of the widest window, where every aggregate has one and they differ: it lets the engine
+/// skip what is older than any of them needs.
+fn widest(
+    build: &Build<'_>,
+    scope: &Scope,
+    gathers: &[&Gather],
+    at: Option<ValueExpr>,
+) -> Result<Option<RelExpr>, PlanError> {
+    let Some(at) = at else { return Ok(None) };
+    let windows = gathers.iter().map(|g| g.within).collect::<Option<std::collections::BTreeSet<_>>>();
+    let Some(windows) = windows.filter(|windows| windows.len() > 1) else { return Ok(None) };
+    let zone = &build.context.project.timezone;
+    let mut start = None;
+    for within in windows {
+        let this = window_start(build.context.as_of, zone, within)?;
+        start = Some(start.map_or(this, |s: jiff::Timestamp| s.min(this)));
+    }
+    Ok(match start {
+        Some(start) => Some(not_before(scope.lower(&at)?, start, zone)),
+        None => None,
+    })
+}
+
+/// The aggregate over the gathered rows that fulfil the condition.
+fn aggregate(
+    scope: &Scope,
+    gather: &Gather,
+    at: Option<&RelExpr>,
+    filter: Option<RelExpr>,
+) -> Result<RelExpr, PlanError> {
+    let args = gather.args.iter().map(|arg| scope.lower(arg)).collect::<Result<Vec<_>, _>>()?;
+    let types: Vec<Type> = args.iter().map(|a| a.ty.clone()).collect();
+    let ty = (gather.function.get().result)(&types).unwrap_or(Type::String);
+    let order_by = order(gather.function, at);
+    Ok(Expr {
+        kind: ExprKind::Aggregate(Box::new(Aggregate { function: gather.function, args, filter, order_by })),
+        ty,
+    })
+}
+
+/// The time of the events, for `first` and `last`: the earliest comes first for both.
+fn order(function: FunctionId, at: Option<&RelExpr>) -> Vec<OrderBy<springline_ir::ColumnRef>> {
+    match (at, function) {
+        (Some(at), FunctionId::FIRST | FunctionId::LAST) => vec![OrderBy { expr: at.clone(), descending: false }],
+        _ => Vec::new(),
+    }
+}
+
+/// The value seen from an entity, which may have no row at all in the gathered relation: a count is
+/// zero there and nothing exists; other aggregates are null.
+fn or_nothing(gather: &Gather, value: RelExpr) -> RelExpr {
+    match gather.function {
+        FunctionId::COUNT | FunctionId::COUNT_DISTINCT => value.or_else(Expr::literal(Literal::Integer(0))),
+        FunctionId::EXISTS => value.or_else(Expr::literal(Literal::Boolean(false))),
+        _ => value,
+    }
+}
+
+/// A name that tells what the aggregate is: `purchase_sum_amount_90d`.
+pub(crate) fn gather_name(over: &str, gather: &Gather) -> String {
+    let mut name = format!("{over}_{}", gather.function.get().name);
+    if let Some(ExprKind::Leaf(Leaf::Column(column))) = gather.args.first().map(|arg| &arg.kind) {
+        name = format!("{name}_{column}");
+    }
+    if let Some(within) = gather.within {
+        let unit = match within.unit {
+            Unit::Minute => "min",
+            Unit::Hour => "h",
+            Unit::Day => "d",
+            Unit::Week => "w",
+            Unit::Month => "m",
+            Unit::Year => "y",
+        };
+        name = format!("{name}_{}{unit}", within.amount);
+    }
+    name
+}

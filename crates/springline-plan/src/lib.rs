@@ -1,0 +1,57 @@
+//! A checked project in, an ordered plan of statements out.
+//!
+//! The plan has never heard of a dialect, an engine or a destination: what an engine's dialect can do
+//! comes in as [`springline_ir::Capabilities`]. It reads no clock either: everything is as of
+//! [`Context::as_of`], which becomes literals.
+
+mod build;
+mod clock;
+mod entity;
+mod gather;
+mod members;
+mod preview;
+mod reads;
+mod state;
+mod sync;
+mod wanted;
+
+use jiff::Timestamp;
+use springline_ir::{Capabilities, Statement};
+use springline_model::{Project, SourceMap};
+
+pub use clock::PlanError;
+pub use members::{RunPlan, run};
+pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
+pub use reads::tables_read;
+pub use state::{StateTables, runs_columns, runs_table};
+pub use sync::{CHANGE, DesiredColumn, HASH, KEY, SyncPlan, sync};
+
+/// What every plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The checked project.
+    pub project: &'a Project,
+    /// Its texts, for the comments that lead from the SQL back to the model.
+    pub sources: &'a SourceMap,
+    /// The one clock: events at or after it do not exist.
+    pub as_of: Timestamp,
+    /// The schema of Springline's own tables.
+    pub state_schema: &'a str,
+    /// What the target's dialect can do.
+    pub capabilities: Capabilities,
+}
+
+/// One statement of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What it is known by, such as `segment.lapsing_vip`.
+    pub name: String,
+    /// What it does.
+    pub statement: Statement,
+}
+
+impl Step {
+    fn new(name: impl Into<String>, statement: Statement) -> Self {
+        Step { name: name.into(), statement }
+    }
+}

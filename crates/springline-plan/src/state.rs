@@ -1,0 +1,99 @@
+//! The names and columns of Springline's own tables in the state schema.
+
+use springline_ir::{ColumnDef, TableName, Type};
+
+/// The tables of one sync.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateTables {
+    /// What should be at the destination; lives as long as a run.
+    pub desired: TableName,
+    /// One row per sync key that the destination has acknowledged.
+    pub ledger: TableName,
+    /// One row per sync key that the destination has refused.
+    pub rejected: TableName,
+    /// Acknowledged rows on their way from the journal to the ledger.
+    pub outcomes: TableName,
+    /// Refused rows on their way from the journal to `rejected`.
+    pub refusals: TableName,
+}
+
+impl StateTables {
+    /// The tables of the sync of that name.
+    pub fn of(schema: &str, sync: &str) -> Self {
+        let table = |kind: &str| TableName::in_schema(schema, &format!("{kind}_{sync}"));
+        StateTables {
+            desired: table("desired"),
+            ledger: table("ledger"),
+            rejected: table("rejected"),
+            outcomes: table("outcomes"),
+            refusals: table("refusals"),
+        }
+    }
+}
+
+/// The table with a row for each run of each sync.
+pub fn runs_table(schema: &str) -> TableName {
+    TableName::in_schema(schema, "runs")
+}
+
+/// The columns of [`runs_table`].
+pub fn runs_columns() -> Vec<ColumnDef> {
+    let counts = ["added", "changed", "removed", "unchanged", "delivered", "rejected", "unknown", "unsent"];
+    [("run_id", Type::String), ("sync", Type::String), ("as_of", Type::Timestamp), ("started_at", Type::Timestamp)]
+        .into_iter()
+        .chain([("ended_at", Type::Timestamp), ("outcome", Type::String), ("error", Type::String)])
+        .chain(counts.map(|name| (name, Type::Integer)))
+        .map(|(name, ty)| define(name, ty))
+        .collect()
+}
+
+pub(crate) fn define(name: &str, ty: Type) -> ColumnDef {
+    ColumnDef { name: name.to_owned(), ty }
+}
+
+/// The columns of a ledger.
+pub(crate) fn ledger_columns() -> Vec<ColumnDef> {
+    vec![
+        define("_key", Type::String),
+        define("_hash", Type::String),
+        define("run_id", Type::String),
+        define("sent_at", Type::Timestamp),
+    ]
+}
+
+/// The columns of the outcomes: a ledger row, and whether the row is gone.
+pub(crate) fn outcome_columns() -> Vec<ColumnDef> {
+    let mut columns = ledger_columns();
+    columns.push(define("removed", Type::Boolean));
+    columns
+}
+
+/// The columns of the refusals of one run.
+pub(crate) fn refusal_columns() -> Vec<ColumnDef> {
+    vec![
+        define("_key", Type::String),
+        define("_hash", Type::String),
+        define("operation", Type::String),
+        define("code", Type::String),
+        define("message", Type::String),
+        define("retryable", Type::Boolean),
+        define("run_id", Type::String),
+        define("seen_at", Type::Timestamp),
+    ]
+}
+
+/// The columns of the rejected rows.
+pub(crate) fn rejected_columns() -> Vec<ColumnDef> {
+    vec![
+        define("_key", Type::String),
+        define("_hash", Type::String),
+        define("operation", Type::String),
+        define("code", Type::String),
+        define("message", Type::String),
+        define("retryable", Type::Boolean),
+        define("run_id", Type::String),
+        define("first_seen_at", Type::Timestamp),
+        define("last_seen_at", Type::Timestamp),
+        define("attempts", Type::Integer),
+    ]
+}

@@ -1,0 +1,87 @@
+//! Why a run ended early, in the words of whoever has to mend it.
+
+use std::path::PathBuf;
+
+use springline_destination::DestinationError;
+use springline_plan::PlanError;
+use springline_sql::PrintError;
+use springline_warehouse::WarehouseError;
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan could not be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The dialect cannot say what the plan asks for.
+    #[error(transparent)]
+    Print(#[from] PrintError),
+    /// The warehouse refused or failed.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// The destination refused or failed.
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    /// The tables of the warehouse are not what the model says.
+    #[error("{0}")]
+    Source(String),
+    /// A sync key stands more than once or is null.
+    #[error("sync `{sync}`: {problem}")]
+    Keys {
+        /// The sync.
+        sync: String,
+        /// Which keys, masked where they are personal.
+        problem: String,
+    },
+    /// Another run of the same sync goes on.
+    #[error("sync `{0}` is being run by another process; wait for it to end")]
+    Locked(String),
+    /// A job of an earlier run has not ended yet.
+    #[error(
+        "sync `{sync}`: the destination is still at work on job `{job}` of an earlier run; run the sync again later"
+    )]
+    Pending {
+        /// The sync.
+        sync: String,
+        /// The destination's id of the job.
+        job: String,
+    },
+    /// A run for an earlier instant than the last one.
+    #[error("entity `{entity}` was last run as of {last}; a run as of {as_of} would rewrite its history")]
+    Backwards {
+        /// The entity.
+        entity: String,
+        /// The latest instant in its membership.
+        last: String,
+        /// The instant asked for.
+        as_of: String,
+    },
+    /// A local file could not be read or written.
+    #[error("cannot use {path}: {error}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A result that does not have the columns the statement names: a defect of an engine or of ours.
+    #[error("the warehouse gave an unexpected result: {0}")]
+    Result(String),
+}
+
+impl RunError {
+    /// How to mend it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RunError::Warehouse(error) => error.hint().map(str::to_owned),
+            RunError::Keys { .. } => Some("choose another `key:`, or make the rows of the source unique".to_owned()),
+            RunError::Backwards { last, .. } => Some(format!("use an `--as-of` of {last} or later")),
+            RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn file(path: &std::path::Path, error: std::io::Error) -> Self {
+        RunError::File { path: path.to_owned(), error }
+    }
+}

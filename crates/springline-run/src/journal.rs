@@ -1,0 +1,188 @@
+//! The journal of a sync: the outcome of every row, on disk before the next request depends on it.
+//!
+//! One file of JSON lines per sync in the project's `.springline/journal`. It is empty between runs:
+//! what a run wrote is taken into the ledger at its end, or by the next run if it died before. The
+//! file's lock is also what keeps two runs of one sync apart.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use springline_destination::{Batch, Operation, Outcome};
+
+use crate::RunError;
+
+/// A line of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    /// A row and its outcome.
+    Row(RowLine),
+    /// How a job that rows were accepted under ended.
+    Job { job: String, ended: Ended },
+}
+
+/// A row that got an outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RowLine {
+    pub(crate) key: String,
+    pub(crate) hash: String,
+    pub(crate) operation: Operation,
+    pub(crate) run: String,
+    /// Microseconds since 1970-01-01 UTC.
+    pub(crate) at: i64,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ended {
+    /// All its rows have this outcome.
+    Outcome(Outcome),
+    /// The destination never got them.
+    Lost,
+}
+
+/// The journal of one sync, held by one process.
+pub(crate) struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+impl Journal {
+    /// Opens the journal of a sync and takes its lock.
+    pub(crate) fn open(project_dir: &Path, sync: &str) -> Result<Self, RunError> {
+        let folder = project_dir.join(".springline").join("journal");
+        std::fs::create_dir_all(&folder).map_err(|e| RunError::file(&folder, e))?;
+        let path = folder.join(format!("{sync}.jsonl"));
+        let file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(|e| RunError::file(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(sync.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(RunError::file(&path, error)),
+        }
+        drop_torn_line(&file).map_err(|e| RunError::file(&path, e))?;
+        Ok(Journal { file, path })
+    }
+
+    /// Whether a run that died has left something to take into the ledger.
+    pub(crate) fn is_empty(&self) -> Result<bool, RunError> {
+        let length = self.file.metadata().map_err(|e| RunError::file(&self.path, e))?.len();
+        Ok(length == 0)
+    }
+
+    /// Writes the outcomes of a batch and waits until they are on disk.
+    pub(crate) fn rows(&mut self, batch: &Batch, outcomes: &[Outcome], run: &str, at: i64) -> Result<(), RunError> {
+        let lines = batch.changes().zip(outcomes).map(|(change, outcome)| {
+            Line::Row(RowLine {
+                key: change.key.to_owned(),
+                hash: change.payload_hash.to_owned(),
+                operation: change.kind.operation(),
+                run: run.to_owned(),
+                at,
+                outcome: outcome.clone(),
+            })
+        });
+        self.append(lines)
+    }
+
+    /// Writes how a job ended and waits until it is on disk.
+    pub(crate) fn job(&mut self, job: &str, ended: Ended) -> Result<(), RunError> {
+        self.append(std::iter::once(Line::Job { job: job.to_owned(), ended }))
+    }
+
+    fn append(&mut self, lines: impl Iterator<Item = Line>) -> Result<(), RunError> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut bytes, &line).map_err(|e| RunError::file(&self.path, e.into()))?;
+            bytes.push(b'\n');
+        }
+        let write = |file: &mut File| file.write_all(&bytes).and_then(|()| file.sync_data());
+        write(&mut self.file).map_err(|e| RunError::file(&self.path, e))
+    }
+
+    /// The jobs that rows were accepted under, and how those that have ended did.
+    pub(crate) fn jobs(&self) -> Result<HashMap<String, Option<Ended>>, RunError> {
+        let mut jobs = HashMap::new();
+        for line in self.lines()? {
+            match line? {
+                Line::Row(RowLine { outcome: Outcome::Accepted { job }, .. }) => {
+                    jobs.entry(job).or_insert(None);
+                }
+                Line::Job { job, ended } => {
+                    jobs.insert(job, Some(ended));
+                }
+                Line::Row(_) => {}
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Every row with its outcome, jobs resolved. Rows of jobs that are lost or not known yet are left
+    /// out: for the ledger they were never sent.
+    pub(crate) fn settled(&self) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + use<>, RunError> {
+        let jobs = self.jobs()?;
+        Ok(self.lines()?.filter_map(move |line| match line {
+            Err(error) => Some(Err(error)),
+            Ok(Line::Job { .. }) => None,
+            Ok(Line::Row(row)) => settle(row, &jobs).map(Ok),
+        }))
+    }
+
+    /// Forgets everything, once it is in the ledger.
+    pub(crate) fn clear(&mut self) -> Result<(), RunError> {
+        let clear = |file: &File| file.set_len(0).and_then(|()| file.sync_data());
+        clear(&self.file).map_err(|e| RunError::file(&self.path, e))
+    }
+
+    fn lines(&self) -> Result<impl Iterator<Item = Result<Line, RunError>> + use<>, RunError> {
+        let path = self.path.clone();
+        let mut reader = BufReader::new(File::open(&path).map_err(|e| RunError::file(&path, e))?);
+        Ok(std::iter::from_fn(move || {
+            let mut text = String::new();
+            match reader.read_line(&mut text) {
+                Ok(0) => None,
+                Ok(_) => Some(serde_json::from_str(&text).map_err(|e| RunError::file(&path, e.into()))),
+                Err(error) => Some(Err(RunError::file(&path, error))),
+            }
+        }))
+    }
+}
+
+/// A last line without its end is of a crash in mid-write. The outcome it holds was not counted on by
+/// anyone, and what is appended must begin on a line of its own.
+fn drop_torn_line(file: &File) -> std::io::Result<()> {
+    const STEP: u64 = 64 * 1024;
+    let length = file.metadata()?.len();
+    let mut end = length;
+    let mut reader = file;
+    while end > 0 {
+        let start = end.saturating_sub(STEP);
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or_default()];
+        reader.seek(SeekFrom::Start(start))?;
+        reader.read_exact(&mut bytes)?;
+        if let Some(newline) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            end = start + newline as u64 + 1;
+            break;
+        }
+        end = start;
+    }
+    if end < length { file.set_len(end) } else { Ok(()) }
+}
+
+fn settle(row: RowLine, jobs: &HashMap<String, Option<Ended>>) -> Option<RowLine> {
+    let Outcome::Accepted { job } = &row.outcome else { return Some(row) };
+    match jobs.get(job) {
+        Some(Some(Ended::Outcome(outcome))) => Some(RowLine { outcome: outcome.clone(), ..row }),
+        _ => None,
+    }
+}

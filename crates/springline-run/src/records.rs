@@ -1,0 +1,34 @@
+//! Reading columns of small results by name.
+
+use arrow::array::{Array, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::record_batch::RecordBatch;
+
+use crate::RunError;
+
+/// A column of text.
+pub(crate) fn texts(batch: &RecordBatch, name: &str) -> Result<Vec<Option<String>>, RunError> {
+    let array = cast(column(batch, name)?, &DataType::Utf8).map_err(|e| RunError::Result(e.to_string()))?;
+    Ok(array.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+/// A column of whole numbers; null becomes zero.
+pub(crate) fn numbers(batch: &RecordBatch, name: &str) -> Result<Vec<u64>, RunError> {
+    let array = cast(column(batch, name)?, &DataType::Int64).map_err(|e| RunError::Result(e.to_string()))?;
+    let numbers = array.as_primitive::<Int64Type>();
+    Ok(numbers.iter().map(|n| u64::try_from(n.unwrap_or(0)).unwrap_or_default()).collect())
+}
+
+/// A column of truth values; null becomes false.
+pub(crate) fn truths(batch: &RecordBatch, name: &str) -> Result<Vec<bool>, RunError> {
+    let array = column(batch, name)?;
+    let Some(truths) = array.as_boolean_opt() else {
+        return Err(RunError::Result(format!("column `{name}` is {}, not boolean", array.data_type())));
+    };
+    Ok(truths.iter().map(|t| t.unwrap_or(false)).collect())
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::ArrayRef, RunError> {
+    batch.column_by_name(name).ok_or_else(|| RunError::Result(format!("there is no column `{name}`")))
+}

@@ -1,0 +1,174 @@
+//! The texts of a dialect folder as they are written: `dialect.yaml` and the shells of statements, and how a
+//! folder inherits from another. Nothing is checked here but the shape.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::quoting::Quoting;
+use crate::template::Level;
+
+/// `dialect.yaml`. Every entry may come from the dialect that it extends.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) extends: Option<String>,
+    #[serde(default)]
+    pub(crate) identifiers: Option<Quoting>,
+    /// The longest name, in bytes of UTF-8 before quoting.
+    #[serde(default)]
+    pub(crate) max_identifier_bytes: Option<usize>,
+    #[serde(default)]
+    pub(crate) strings: Option<Quoting>,
+    #[serde(default)]
+    pub(crate) types: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) literals: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) order_by: BTreeMap<String, Entry>,
+    #[serde(default)]
+    pub(crate) cast: Option<Entry>,
+    #[serde(default)]
+    pub(crate) try_cast: Option<Entry>,
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, Entry>,
+    /// Statement name to template; filled from the folder's `templates/`.
+    #[serde(skip)]
+    pub(crate) shells: BTreeMap<String, String>,
+}
+
+/// How a function is written: a text alone is its `sql`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    pub(crate) form: Form,
+    /// The first one whose types fit is taken before `form`.
+    pub(crate) overloads: Vec<Overload>,
+    /// Why it cannot stand before OVER.
+    pub(crate) no_over: Option<String>,
+}
+
+/// One way to write it, or why there is none. One of `sql` and `unsupported` is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) sql: Option<String>,
+    pub(crate) binds: Level,
+    pub(crate) unsupported: Option<String>,
+}
+
+/// A form for arguments of certain types.
+#[derive(Debug, Clone)]
+pub(crate) struct Overload {
+    pub(crate) types: Vec<TypePattern>,
+    pub(crate) form: Form,
+}
+
+/// What an argument must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TypePattern {
+    Any,
+    /// A constant of any type.
+    Literal,
+    Boolean,
+    Integer,
+    Decimal,
+    Float,
+    String,
+    Date,
+    Timestamp,
+    Json,
+    Array,
+    /// Last: and any number of further arguments.
+    #[serde(rename = "...")]
+    More,
+}
+
+impl Definition {
+    /// What is absent here is taken from the parent; a name that both have is this one's.
+    pub(crate) fn inherit(mut self, parent: Definition) -> Definition {
+        fn under<V>(mut map: BTreeMap<String, V>, own: BTreeMap<String, V>) -> BTreeMap<String, V> {
+            map.extend(own);
+            map
+        }
+        self.identifiers = self.identifiers.or(parent.identifiers);
+        self.max_identifier_bytes = self.max_identifier_bytes.or(parent.max_identifier_bytes);
+        self.strings = self.strings.or(parent.strings);
+        self.cast = self.cast.or(parent.cast);
+        self.try_cast = self.try_cast.or(parent.try_cast);
+        self.types = under(parent.types, self.types);
+        self.literals = under(parent.literals, self.literals);
+        self.order_by = under(parent.order_by, self.order_by);
+        self.functions = under(parent.functions, self.functions);
+        self.shells = under(parent.shells, self.shells);
+        self
+    }
+}
+
+/// The keys of an entry and of an overload, flat as they are written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryKeys {
+    #[serde(default)]
+    sql: Option<String>,
+    #[serde(default)]
+    binds: Level,
+    #[serde(default)]
+    unsupported: Option<String>,
+    #[serde(default)]
+    overloads: Vec<Overload>,
+    #[serde(default)]
+    no_over: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OverloadKeys {
+    types: Vec<TypePattern>,
+    #[serde(default)]
+    sql: Option<String>,
+    #[serde(default)]
+    binds: Level,
+    #[serde(default)]
+    unsupported: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Overload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let OverloadKeys { types, sql, binds, unsupported } = OverloadKeys::deserialize(deserializer)?;
+        Ok(Overload { types, form: Form { sql, binds, unsupported } })
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a template, or a mapping with `sql` or `unsupported`")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, sql: &str) -> Result<Entry, E> {
+        Ok(Entry { form: Form { sql: Some(sql.to_owned()), ..Form::default() }, ..Entry::default() })
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Entry, M::Error> {
+        let keys = EntryKeys::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Entry {
+            form: Form { sql: keys.sql, binds: keys.binds, unsupported: keys.unsupported },
+            overloads: keys.overloads,
+            no_over: keys.no_over,
+        })
+    }
+}

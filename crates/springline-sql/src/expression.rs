@@ -1,0 +1,397 @@
+//! Expressions as text: a template for every call, parentheses where binding strength asks for them.
+
+use springline_ir::{ColumnRef, Expr, ExprKind, FunctionId, Literal, OrderBy, RelExpr, Type, WindowCall};
+
+use crate::dialect::Dialect;
+use crate::error::PrintError;
+use crate::mapping::{Mapping, Shape, Written};
+use crate::template::{Level, Piece, Template, Variable};
+
+/// Nesting beyond this is refused, so that no statement can exhaust the stack. Chains of AND or OR count once.
+const MAX_DEPTH: usize = 256;
+
+/// Text in the making.
+pub(crate) struct Printer<'d> {
+    pub(crate) dialect: &'d Dialect,
+    pub(crate) out: String,
+    /// Of the current line, in steps.
+    pub(crate) indent: usize,
+    depth: usize,
+}
+
+/// What a template's variables stand for at one place.
+struct Frame<'e> {
+    /// The function, for messages.
+    name: &'static str,
+    args: &'e [RelExpr],
+    ty: &'e Type,
+    order_by: &'e [OrderBy<ColumnRef>],
+    suffix: Suffix<'e>,
+}
+
+/// What follows the call of an aggregate or a window function.
+enum Suffix<'e> {
+    Nothing,
+    Filter(&'e RelExpr),
+    Over(&'e WindowCall<ColumnRef>),
+}
+
+impl<'e> Frame<'e> {
+    fn new(name: &'static str, args: &'e [RelExpr], ty: &'e Type) -> Self {
+        Frame { name, args, ty, order_by: &[], suffix: Suffix::Nothing }
+    }
+}
+
+impl<'d> Printer<'d> {
+    pub(crate) fn new(dialect: &'d Dialect) -> Self {
+        Printer { dialect, out: String::new(), indent: 0, depth: 0 }
+    }
+
+    pub(crate) fn identifier(&mut self, name: &str) -> Result<(), PrintError> {
+        self.dialect.write_identifier(name, &mut self.out)
+    }
+
+    /// An expression, in parentheses if it binds weaker than `need`.
+    pub(crate) fn expr(&mut self, expr: &RelExpr, need: Level) -> Result<(), PrintError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(PrintError::TooDeep { limit: MAX_DEPTH });
+        }
+        let weak = need > Level::Or && self.level(expr)? < need;
+        if weak {
+            self.out.push('(');
+        }
+        self.bare(expr)?;
+        if weak {
+            self.out.push(')');
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The operands of a condition's outermost AND, one a line from the current place on.
+    pub(crate) fn conditions(&mut self, condition: &RelExpr) -> Result<(), PrintError> {
+        self.indent += 1;
+        match self.chain(condition) {
+            Some((operands, infix, binds)) if binds == Level::And => {
+                for (i, operand) in operands.into_iter().enumerate() {
+                    if i > 0 {
+                        self.newline();
+                        self.out.push_str(infix.trim_start());
+                    }
+                    self.expr(operand, binds)?;
+                }
+            }
+            _ => self.expr(condition, Level::Or)?,
+        }
+        self.indent -= 1;
+        Ok(())
+    }
+
+    /// A key of GROUP BY. A bare literal there would be taken as the number of a column.
+    pub(crate) fn group_key(&mut self, expr: &RelExpr) -> Result<(), PrintError> {
+        if !matches!(expr.kind, ExprKind::Literal(_)) {
+            return self.expr(expr, Level::Or);
+        }
+        let written = select(&self.dialect.cast, std::slice::from_ref(expr), Some(&expr.ty));
+        let frame = Frame::new("cast", std::slice::from_ref(expr), &expr.ty);
+        let template = self.supported(written, &frame)?;
+        self.fill(template, &frame)
+    }
+
+    /// Terms of an order, with commas.
+    pub(crate) fn order(&mut self, terms: &[OrderBy<ColumnRef>]) -> Result<(), PrintError> {
+        self.separated(terms, |printer, term| printer.order_term(&term.expr, term.descending))
+    }
+
+    pub(crate) fn separated<T>(
+        &mut self,
+        items: &[T],
+        mut print: impl FnMut(&mut Self, &T) -> Result<(), PrintError>,
+    ) -> Result<(), PrintError> {
+        for (i, item) in items.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            print(self, item)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn newline(&mut self) {
+        self.out.push('\n');
+        (0..self.indent).for_each(|_| self.out.push_str("  "));
+    }
+
+    fn order_term(&mut self, expr: &RelExpr, descending: bool) -> Result<(), PrintError> {
+        let mapping = if descending { &self.dialect.descending } else { &self.dialect.ascending };
+        let frame = Frame::new("order by", std::slice::from_ref(expr), &expr.ty);
+        let template = self.supported(select(mapping, frame.args, None), &frame)?;
+        self.fill(template, &frame)
+    }
+
+    fn bare(&mut self, expr: &RelExpr) -> Result<(), PrintError> {
+        match &expr.kind {
+            ExprKind::Leaf(column) => {
+                self.identifier(&column.relation)?;
+                self.out.push('.');
+                self.identifier(&column.column)
+            }
+            ExprKind::Literal(literal) => self.dialect.write_literal(literal, &expr.ty, &mut self.out),
+            ExprKind::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
+            ExprKind::Call { .. } | ExprKind::Cast { .. } | ExprKind::Aggregate(_) | ExprKind::Window(_) => {
+                if let Some((operands, infix, binds)) = self.chain(expr) {
+                    return self.joined(&operands, infix, binds);
+                }
+                match self.resolve(expr)? {
+                    Some((template, frame)) => self.fill(template, &frame),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn case(&mut self, branches: &[(RelExpr, RelExpr)], otherwise: Option<&RelExpr>) -> Result<(), PrintError> {
+        if branches.is_empty() {
+            return Err(PrintError::Empty("a CASE"));
+        }
+        self.out.push_str("CASE");
+        for (when, then) in branches {
+            self.out.push_str(" WHEN ");
+            self.expr(when, Level::Or)?;
+            self.out.push_str(" THEN ");
+            self.expr(then, Level::Or)?;
+        }
+        if let Some(otherwise) = otherwise {
+            self.out.push_str(" ELSE ");
+            self.expr(otherwise, Level::Or)?;
+        }
+        self.out.push_str(" END");
+        Ok(())
+    }
+
+    /// How strongly an expression holds together once printed.
+    fn level(&self, expr: &RelExpr) -> Result<Level, PrintError> {
+        let mut expr = expr;
+        loop {
+            match &expr.kind {
+                ExprKind::Leaf(_) | ExprKind::Case { .. } => return Ok(Level::Primary),
+                ExprKind::Literal(literal) => return Ok(self.dialect.literal_level(literal)),
+                _ => match self.resolve(expr)? {
+                    // The template is the argument itself, so the argument decides.
+                    Some((template, Frame { args: [first, ..], .. })) if template.is_identity() => expr = first,
+                    Some((template, _)) => return Ok(template.binds),
+                    None => return Ok(Level::Primary),
+                },
+            }
+        }
+    }
+
+    /// The template of a call and what its variables stand for; `None` for what has no template.
+    fn resolve<'e>(&self, expr: &'e RelExpr) -> Result<Option<(&'d Template, Frame<'e>)>, PrintError> {
+        let dialect = self.dialect;
+        let (written, frame) = match &expr.kind {
+            ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Case { .. } => return Ok(None),
+            ExprKind::Call { function, args } => {
+                (select(dialect.function(*function), args, None), Frame::new(function.get().name, args, &expr.ty))
+            }
+            // Every value has one form as text, cast or not.
+            ExprKind::Cast { operand, .. } if expr.ty == Type::String && operand.ty != Type::String => {
+                let args = std::slice::from_ref(operand.as_ref());
+                (select(dialect.function(FunctionId::TEXT), args, None), Frame::new("text", args, &expr.ty))
+            }
+            ExprKind::Cast { operand, lenient } => {
+                let (mapping, name) = if *lenient { (&dialect.try_cast, "try_cast") } else { (&dialect.cast, "cast") };
+                let args = std::slice::from_ref(operand.as_ref());
+                (select(mapping, args, Some(&expr.ty)), Frame::new(name, args, &expr.ty))
+            }
+            ExprKind::Aggregate(call) => {
+                let mut frame = Frame::new(call.function.get().name, &call.args, &expr.ty);
+                frame.order_by = &call.order_by;
+                frame.suffix = call.filter.as_ref().map_or(Suffix::Nothing, Suffix::Filter);
+                (select(dialect.function(call.function), &call.args, None), frame)
+            }
+            ExprKind::Window(call) => {
+                let mapping = dialect.function(call.function);
+                let mut frame = Frame::new(call.function.get().name, &call.args, &expr.ty);
+                if let Some(reason) = &mapping.no_over {
+                    return Err(self.unsupported(reason, &frame));
+                }
+                frame.order_by = &call.order_by;
+                frame.suffix = Suffix::Over(call);
+                (select(mapping, &call.args, None), frame)
+            }
+        };
+        Ok(Some((self.supported(written, &frame)?, frame)))
+    }
+
+    fn supported<'w>(&self, written: &'w Written, frame: &Frame<'_>) -> Result<&'w Template, PrintError> {
+        written.as_ref().map_err(|reason| self.unsupported(reason, frame))
+    }
+
+    fn unsupported(&self, reason: &str, frame: &Frame<'_>) -> PrintError {
+        let types: Vec<String> = frame.args.iter().map(|arg| arg.ty.to_string()).collect();
+        PrintError::Unsupported {
+            dialect: self.dialect.name().to_owned(),
+            function: frame.name.to_owned(),
+            types: types.join(", "),
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// The operands of a chain of one associative operator (AND, OR), left to right, without recursion: a set of
+    /// thousands of conditions is as deep as it is long.
+    fn chain<'e>(&self, expr: &'e RelExpr) -> Option<(Vec<&'e RelExpr>, &'d str, Level)> {
+        let ExprKind::Call { function, args } = &expr.kind else { return None };
+        let template = self.dialect.function(*function).general().as_ref().ok()?;
+        if !matches!(template.binds, Level::Or | Level::And) {
+            return None;
+        }
+        let infix = template.infix()?;
+        let (mut operands, mut waiting) = (Vec::with_capacity(args.len()), vec![expr]);
+        while let Some(next) = waiting.pop() {
+            match &next.kind {
+                ExprKind::Call { function: other, args } if other == function && args.len() == 2 => {
+                    waiting.extend(args.iter().rev());
+                }
+                _ => operands.push(next),
+            }
+        }
+        // A call of another number of arguments is its own only operand; the template says what is missing.
+        (operands.len() > 1).then_some((operands, infix, template.binds))
+    }
+
+    fn joined(&mut self, operands: &[&RelExpr], infix: &str, binds: Level) -> Result<(), PrintError> {
+        for (i, operand) in operands.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(infix);
+            }
+            self.expr(operand, binds)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, template: &Template, frame: &Frame<'_>) -> Result<(), PrintError> {
+        for piece in &template.pieces {
+            match piece {
+                Piece::Text(text) => self.out.push_str(text),
+                Piece::Place { variable, need } => self.variable(*variable, *need, frame)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn variable(&mut self, variable: Variable, need: Level, frame: &Frame<'_>) -> Result<(), PrintError> {
+        match variable {
+            Variable::Arg(n) => self.expr(self.argument(frame, n, variable)?, need),
+            Variable::ArgType(n) => {
+                let ty = &self.argument(frame, n, variable)?.ty;
+                self.dialect.write_type(ty, &mut self.out);
+                Ok(())
+            }
+            Variable::Args => self.arguments(frame, 0, variable),
+            Variable::Rest => self.arguments(frame, 1, variable),
+            Variable::AnyNull => self.any_null(frame.args, need),
+            Variable::Type => {
+                self.dialect.write_type(frame.ty, &mut self.out);
+                Ok(())
+            }
+            Variable::ArgScale => {
+                let Type::Decimal { scale, .. } = self.argument(frame, 0, variable)?.ty else {
+                    return Err(self.unsupported("its template is for decimals only", frame));
+                };
+                self.out.push_str(&scale.to_string());
+                Ok(())
+            }
+            Variable::Suffix => self.suffix(&frame.suffix),
+            Variable::OrderBy => self.aggregate_order(frame, false),
+            Variable::ReverseOrderBy => self.aggregate_order(frame, true),
+            // Templates of functions cannot name these: the folder would have been refused.
+            Variable::Value | Variable::Item | Variable::Precision | Variable::Scale => Ok(()),
+        }
+    }
+
+    fn argument<'e>(&self, frame: &Frame<'e>, n: usize, variable: Variable) -> Result<&'e RelExpr, PrintError> {
+        frame.args.get(n).ok_or_else(|| PrintError::Argument {
+            dialect: self.dialect.name().to_owned(),
+            function: frame.name.to_owned(),
+            variable: variable.name(),
+            given: frame.args.len(),
+        })
+    }
+
+    fn arguments(&mut self, frame: &Frame<'_>, from: usize, variable: Variable) -> Result<(), PrintError> {
+        self.argument(frame, from, variable)?;
+        self.separated(frame.args.get(from..).unwrap_or_default(), |printer, arg| printer.expr(arg, Level::Or))
+    }
+
+    /// That one of the arguments is null; constants that are not are left out.
+    fn any_null(&mut self, args: &[RelExpr], need: Level) -> Result<(), PrintError> {
+        let known = |arg: &&RelExpr| matches!(&arg.kind, ExprKind::Literal(literal) if *literal != Literal::Null);
+        let tests = args.iter().filter(|arg| !known(arg));
+        let tests = tests.map(|arg| Expr::call(FunctionId::IS_NULL, vec![arg.clone()], Type::Boolean));
+        let test = Expr::any(tests).unwrap_or_else(|| Expr::literal(Literal::Boolean(false)));
+        self.expr(&test, need)
+    }
+
+    fn suffix(&mut self, suffix: &Suffix<'_>) -> Result<(), PrintError> {
+        match suffix {
+            Suffix::Nothing => {}
+            Suffix::Filter(condition) => {
+                self.out.push_str(" FILTER (WHERE ");
+                self.expr(condition, Level::Or)?;
+                self.out.push(')');
+            }
+            Suffix::Over(call) => {
+                self.out.push_str(" OVER (");
+                if !call.partition_by.is_empty() {
+                    self.out.push_str("PARTITION BY ");
+                    self.separated(&call.partition_by, |printer, key| printer.expr(key, Level::Or))?;
+                }
+                if !call.partition_by.is_empty() && !call.order_by.is_empty() {
+                    self.out.push(' ');
+                }
+                if !call.order_by.is_empty() {
+                    self.out.push_str("ORDER BY ");
+                    self.order(&call.order_by)?;
+                }
+                self.out.push(')');
+            }
+        }
+        Ok(())
+    }
+
+    /// The order of an aggregate's rows, or its reverse; of rows at one place the smallest argument is first.
+    fn aggregate_order(&mut self, frame: &Frame<'_>, reverse: bool) -> Result<(), PrintError> {
+        let value = frame.args.first();
+        let is_value = |term: &OrderBy<ColumnRef>| Some(&term.expr) == value;
+        // A later term that is the value itself only breaks ties, and ties have their own rule.
+        let own = frame.order_by.iter().enumerate().filter(|(i, term)| *i == 0 || !is_value(term));
+        let own: Vec<&OrderBy<ColumnRef>> = own.map(|(_, term)| term).collect();
+        let tie = value.filter(|value| !matches!(value.ty, Type::Json | Type::Array(_)));
+        let tie = tie.filter(|_| !own.first().is_some_and(|term| is_value(term)));
+        if own.is_empty() && tie.is_none() {
+            return Err(PrintError::Empty("the order of an aggregate"));
+        }
+        for (i, term) in own.iter().enumerate() {
+            if i > 0 {
+                self.out.push_str(", ");
+            }
+            self.order_term(&term.expr, term.descending != reverse)?;
+        }
+        let Some(tie) = tie else { return Ok(()) };
+        if !own.is_empty() {
+            self.out.push_str(", ");
+        }
+        self.order_term(tie, false)
+    }
+}
+
+/// The form for these arguments and, for a cast, the type it gives.
+fn select<'m>(mapping: &'m Mapping, args: &[RelExpr], to: Option<&Type>) -> &'m Written {
+    let count = args.len() + usize::from(to.is_some());
+    mapping.select(count, |i| match args.get(i) {
+        Some(arg) => Shape { ty: &arg.ty, literal: matches!(arg.kind, ExprKind::Literal(_)) },
+        None => Shape { ty: to.unwrap_or(&Type::Json), literal: false },
+    })
+}

@@ -1,0 +1,263 @@
+//! The Postgres engine: SQL over tokio-postgres, rows read as a binary stream, bulk loads by COPY.
+//! It must not know what the SQL is for.
+
+mod connection;
+mod copy;
+mod decode;
+mod errors;
+mod wire;
+
+use crate::{
+    Column, EngineSpec, ErrorKind, OptionSpec, RowStream, Rows, TablePath, TargetConfig, Warehouse, WarehouseError,
+};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use connection::{Connections, Lent};
+use errors::{Doing, Place};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::{collections::HashMap, sync::Arc};
+use tokio_postgres::{Client, SimpleQueryMessage, types::ToSql};
+
+/// The engine's name in a target.
+pub(super) const NAME: &str = "postgres";
+
+/// What the engine is called and takes.
+pub(super) const SPEC: EngineSpec = EngineSpec {
+    name: NAME,
+    meaning: "PostgreSQL 12 or newer, or a server that speaks its protocol.",
+    options: &[
+        option("host", true, "Host name, address, or the folder of a Unix socket.", None),
+        option("port", false, "TCP port.", Some("5432")),
+        option("user", true, "User to log in as.", None),
+        OptionSpec {
+            name: "password",
+            required: false,
+            secret: true,
+            meaning: "The user's password; left out where the server trusts the client.",
+            default: None,
+        },
+        option("database", true, "Database to connect to.", None),
+        option(
+            "sslmode",
+            false,
+            "`disable`: no TLS; `prefer`: TLS when the server offers it; `require`: TLS always, certificate not checked; `verify-full`: TLS always, certificate and host name checked against the system's authorities.",
+            Some("prefer"),
+        ),
+        option("application_name", false, "Name shown in `pg_stat_activity`.", Some("springline")),
+        option(
+            "statement_timeout_secs",
+            false,
+            "Seconds after which the server stops a statement; 0: never.",
+            Some("0"),
+        ),
+        option("connect_timeout_secs", false, "Seconds to wait for a connection.", Some("15")),
+    ],
+};
+
+const fn option(
+    name: &'static str,
+    required: bool,
+    meaning: &'static str,
+    default: Option<&'static str>,
+) -> OptionSpec {
+    OptionSpec { name, required, secret: false, meaning, default }
+}
+
+/// A batch ends at this many rows or bytes, whichever comes first.
+const BATCH_ROWS: usize = 8192;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// One Postgres database.
+pub(crate) struct Postgres {
+    connections: Arc<Connections>,
+    /// Statements run one after the other on one connection, so that scripts never overlap.
+    statements: tokio::sync::Mutex<Option<Lent>>,
+}
+
+impl Postgres {
+    /// Checks the options; the first call connects.
+    pub(crate) fn connect(config: TargetConfig) -> Result<Self, WarehouseError> {
+        let connections = Arc::new(Connections::new(&config)?);
+        Ok(Self { connections, statements: tokio::sync::Mutex::new(None) })
+    }
+
+    fn place(&self) -> &Place {
+        self.connections.place()
+    }
+
+    async fn describe_on(&self, client: &Client, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
+        let name = quoted(table);
+        let error = |error| self.place().error(error, Doing::Reading);
+        let statement = match client.prepare(&format!("SELECT * FROM {name} WHERE false")).await {
+            Ok(statement) => statement,
+            Err(failed) if errors::is_missing_table(&failed) => return Ok(None),
+            Err(failed) => return Err(error(failed)),
+        };
+        let sql = "SELECT attname::text, attnotnull FROM pg_catalog.pg_attribute \
+                   WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped";
+        let rows = client.query(sql, &[&name]).await.map_err(error)?;
+        let mut not_null = HashMap::new();
+        for row in rows {
+            let name: String = row.try_get(0).map_err(error)?;
+            not_null.insert(name, row.try_get::<_, bool>(1).map_err(error)?);
+        }
+        let column = |column: &tokio_postgres::Column| Column {
+            name: column.name().to_owned(),
+            data_type: decode::arrow_type(column).unwrap_or(arrow::datatypes::DataType::Null),
+            nullable: !not_null.get(column.name()).copied().unwrap_or(false),
+        };
+        Ok(Some(statement.columns().iter().map(column).collect()))
+    }
+}
+
+#[async_trait]
+impl Warehouse for Postgres {
+    async fn check(&self) -> Result<(), WarehouseError> {
+        let lent = self.connections.take().await?;
+        lent.client().simple_query("SELECT 1").await.map_err(|error| self.place().error(error, Doing::Reading))?;
+        self.connections.give_back(lent);
+        Ok(())
+    }
+
+    async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
+        let lent = self.connections.take().await?;
+        let columns = self.describe_on(lent.client(), table).await?;
+        self.connections.give_back(lent);
+        Ok(columns)
+    }
+
+    async fn execute(&self, sql: &str) -> Result<u64, WarehouseError> {
+        let mut held = self.statements.lock().await;
+        // Taken out while it works: a call that is dropped half way takes its connection, and the server's open
+        // transaction, with it.
+        let lent = match held.take().filter(|lent| !lent.client().is_closed()) {
+            Some(lent) => lent,
+            None => self.connections.take().await?,
+        };
+        match run_script(lent.client(), sql).await {
+            Ok(rows) => {
+                *held = Some(lent);
+                Ok(rows)
+            }
+            Err(failed) => {
+                let failure = self.place().error(failed, Doing::Writing);
+                // A script may have failed inside its own BEGIN. Where this fails too the connection is not kept.
+                if lent.client().batch_execute("ROLLBACK").await.is_ok() {
+                    *held = Some(lent);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn query(&self, sql: &str) -> Result<Rows, WarehouseError> {
+        let lent = self.connections.take().await?;
+        let error = |error| self.place().error(error, Doing::Reading);
+        let statement = lent.client().prepare(sql).await.map_err(error)?;
+        if statement.columns().is_empty() {
+            let error = WarehouseError::new(ErrorKind::Sql, self.place().target(), "this statement is not a query");
+            return Err(error.with_hint("a query starts with SELECT, WITH or VALUES"));
+        }
+        let mut fields = Vec::with_capacity(statement.columns().len());
+        for column in statement.columns() {
+            let data_type = decode::arrow_type(column).ok_or_else(|| unsupported(self.place(), column))?;
+            fields.push(Field::new(column.name(), data_type, true));
+        }
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let no_parameters: [&(dyn ToSql + Sync); 0] = [];
+        let rows = lent.client().query_raw(&statement, no_parameters).await.map_err(error)?;
+        let reading = Reading {
+            rows: Box::pin(rows),
+            schema: Arc::clone(&schema),
+            lent: Some(lent),
+            connections: Arc::clone(&self.connections),
+        };
+        let stream = stream::try_unfold(reading, |mut reading| async move {
+            Ok(reading.next_batch().await?.map(|batch| (batch, reading)))
+        });
+        Ok(Rows { schema, stream: stream.boxed() })
+    }
+
+    async fn load(&self, table: TablePath<'_>, schema: SchemaRef, rows: RowStream) -> Result<u64, WarehouseError> {
+        let mut lent = self.connections.take().await?;
+        let count = copy::load(lent.client_mut(), self.place(), &quoted(table), &schema, rows).await?;
+        self.connections.give_back(lent);
+        Ok(count)
+    }
+
+    async fn explain(&self, sql: &str) -> Result<String, WarehouseError> {
+        let lent = self.connections.take().await?;
+        let error = |error| self.place().error(error, Doing::Reading);
+        // The extended protocol takes one statement only, so that nothing after a semicolon is run.
+        let rows = lent.client().query(&format!("EXPLAIN {sql}"), &[]).await.map_err(error)?;
+        let lines = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>().map_err(error)?;
+        self.connections.give_back(lent);
+        Ok(lines.join("\n"))
+    }
+}
+
+/// An open query: the connection goes back when the last row was read, and is closed when it is dropped before.
+struct Reading {
+    rows: std::pin::Pin<Box<tokio_postgres::RowStream>>,
+    schema: SchemaRef,
+    lent: Option<Lent>,
+    connections: Arc<Connections>,
+}
+
+impl Reading {
+    async fn next_batch(&mut self) -> Result<Option<arrow::record_batch::RecordBatch>, WarehouseError> {
+        if self.lent.is_none() {
+            return Ok(None);
+        }
+        let mut builder = decode::BatchBuilder::new(Arc::clone(&self.schema));
+        let mut bytes = 0;
+        while builder.rows() < BATCH_ROWS && bytes < BATCH_BYTES {
+            let row = self.rows.try_next().await.map_err(|e| self.connections.place().error(e, Doing::Reading))?;
+            let Some(row) = row else {
+                if let Some(lent) = self.lent.take() {
+                    self.connections.give_back(lent);
+                }
+                break;
+            };
+            bytes += row.raw_size_bytes();
+            builder.push(&row).map_err(|failed| failed.at(self.connections.place()))?;
+        }
+        if builder.rows() == 0 {
+            return Ok(None);
+        }
+        builder.finish().map(Some).map_err(|failed| failed.at(self.connections.place()))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        // Without this the server would go on with a query that nobody reads.
+        if let Some(lent) = self.lent.take() {
+            self.connections.cancel(lent);
+        }
+    }
+}
+
+async fn run_script(client: &Client, sql: &str) -> Result<u64, tokio_postgres::Error> {
+    let messages = client.simple_query_raw(sql).await?;
+    let mut messages = Box::pin(messages);
+    let mut rows = 0;
+    while let Some(message) = messages.try_next().await? {
+        if let SimpleQueryMessage::CommandComplete(count) = message {
+            rows += count;
+        }
+    }
+    Ok(rows)
+}
+
+fn unsupported(place: &Place, column: &tokio_postgres::Column) -> WarehouseError {
+    let message = format!("column `{}` has the Postgres type {}, which cannot be read", column.name(), column.type_());
+    WarehouseError::new(ErrorKind::Type, place.target(), message)
+        .with_column(column.name())
+        .with_hint(format!("cast it, for example `CAST({} AS text)`", column.name()))
+}
+
+fn quoted(table: TablePath<'_>) -> String {
+    let part = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
+    table.iter().map(part).collect::<Vec<_>>().join(".")
+}

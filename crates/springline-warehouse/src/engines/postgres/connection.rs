@@ -1,0 +1,188 @@
+//! Opens connections to one Postgres database and keeps a few idle ones. It must not know statements.
+
+use super::errors::Place;
+use crate::{TargetConfig, WarehouseError};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio_postgres::{Client, Config, config::SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Idle connections kept for the next call; a server's slots are few and shared.
+const IDLE: usize = 2;
+
+/// The way to one database.
+pub(crate) struct Connections {
+    place: Place,
+    config: Config,
+    tls: MakeRustlsConnect,
+    /// Said to the server first thing on every connection.
+    settings: String,
+    idle: Mutex<Vec<Lent>>,
+}
+
+/// A connection in use. Dropping it closes it.
+pub(crate) struct Lent(Client);
+
+impl Lent {
+    pub(crate) fn client(&self) -> &Client {
+        &self.0
+    }
+
+    pub(crate) fn client_mut(&mut self) -> &mut Client {
+        &mut self.0
+    }
+}
+
+impl Connections {
+    /// Reads the options; nothing is sent.
+    pub(crate) fn new(target: &TargetConfig) -> Result<Self, WarehouseError> {
+        let text = |name: &str| target.text(name).unwrap_or_default().to_owned();
+        let port = target.number::<u16>("port")?.unwrap_or(5432);
+        let timeout = target.number::<u32>("statement_timeout_secs")?.unwrap_or(0);
+        let mut config = Config::new();
+        config
+            .host(text("host"))
+            .port(port)
+            .user(text("user"))
+            .dbname(text("database"))
+            .application_name(target.text("application_name").unwrap_or("springline"))
+            .connect_timeout(Duration::from_secs(target.number("connect_timeout_secs")?.unwrap_or(15)))
+            .keepalives_idle(Duration::from_secs(60));
+        if let Some(password) = target.text("password") {
+            config.password(password);
+        }
+        let (mode, verified) = match target.text("sslmode").unwrap_or("prefer") {
+            "disable" => (SslMode::Disable, false),
+            "prefer" => (SslMode::Prefer, false),
+            "require" => (SslMode::Require, false),
+            "verify-full" => (SslMode::Require, true),
+            _ => {
+                let error = target.error("option `sslmode` has an unknown value");
+                return Err(error.with_hint("it is one of disable, prefer, require, verify-full"));
+            }
+        };
+        config.ssl_mode(mode);
+        let tls = tls(verified).map_err(|error| target.error(format!("TLS cannot be set up: {error}")))?;
+        let place = Place::new(target, port);
+        // Instants are read as UTC, floats whole, and strings in quotes as the SQL standard has them.
+        let settings = format!(
+            "SET TIME ZONE 'UTC'; SET extra_float_digits = 3; SET standard_conforming_strings = on; \
+             SET statement_timeout = {}",
+            u64::from(timeout) * 1000
+        );
+        Ok(Self { place, config, tls, settings, idle: Mutex::new(Vec::new()) })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// An idle connection, or a new one.
+    pub(crate) async fn take(&self) -> Result<Lent, WarehouseError> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match idle {
+                Some(lent) if lent.0.is_closed() => {}
+                Some(lent) => return Ok(lent),
+                None => return self.open().await,
+            }
+        }
+    }
+
+    /// Keeps a connection that is in order for the next call.
+    pub(crate) fn give_back(&self, lent: Lent) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE && !lent.0.is_closed() {
+            idle.push(lent);
+        }
+    }
+
+    /// Asks the server to stop what the connection is doing, and closes it.
+    pub(crate) fn cancel(&self, lent: Lent) {
+        let (token, tls) = (lent.0.cancel_token(), self.tls.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // The closed connection ends the query too, only later.
+                if let Err(error) = token.cancel_query(tls).await {
+                    tracing::debug!(%error, "a Postgres query could not be cancelled");
+                }
+                drop(lent);
+            });
+        }
+    }
+
+    async fn open(&self) -> Result<Lent, WarehouseError> {
+        let (client, connection) =
+            self.config.connect(self.tls.clone()).await.map_err(|error| self.place.connect_error(error))?;
+        let target = self.place.target().to_owned();
+        tokio::spawn(async move {
+            // Whoever waits on the client gets the same error.
+            if let Err(error) = connection.await {
+                tracing::debug!(target_name = %target, closed = error.is_closed(), "a Postgres connection ended");
+            }
+        });
+        client.batch_execute(&self.settings).await.map_err(|error| self.place.connect_error(error))?;
+        Ok(Lent(client))
+    }
+}
+
+fn tls(verified: bool) -> Result<MakeRustlsConnect, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let config = if verified {
+        builder.with_platform_verifier()?.with_no_client_auth()
+    } else {
+        let any = Arc::new(AnyCertificate(provider));
+        builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth()
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Encrypts without asking who is at the other end, which is what `prefer` and `require` mean:
+/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,145 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::seed::Seed;
+
+/// A composable customer data platform: YAML models in git, SQL in your warehouse, only what changed
+/// goes out.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a guard stopped a sync, 4 delivered in part.
+#[derive(Debug, Parser)]
+#[command(name = "springline", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The project's folder [default: the nearest one upwards with a springline.yaml]
+    #[arg(long, global = true, value_name = "DIR", env = "SPRINGLINE_PROJECT")]
+    pub(crate) project: Option<PathBuf>,
+    /// The target to run on [default: the project's default_target]
+    #[arg(long, global = true, value_name = "TARGET", env = "SPRINGLINE_TARGET")]
+    pub(crate) target: Option<String>,
+    /// The one clock: events at or after it do not exist [default: now]
+    ///
+    /// An instant such as 2024-06-30T00:00:00Z, or a day, which means its first instant in the
+    /// project's time zone.
+    #[arg(long, global = true, value_name = "INSTANT")]
+    pub(crate) as_of: Option<String>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the project without a connection
+    Validate,
+    /// Print the SQL of a segment, entity or sync, or of all of them
+    Compile {
+        /// A segment, entity or sync
+        name: Option<String>,
+        /// The dialect [default: that of the target]
+        #[arg(long)]
+        dialect: Option<String>,
+    },
+    /// Count a segment's members and show some
+    Preview {
+        /// The segment
+        segment: String,
+        /// How many members to show
+        #[arg(long, default_value_t = 10, value_name = "ROWS")]
+        limit: u64,
+        /// Show personal values instead of masking them
+        #[arg(long)]
+        show_pii: bool,
+        /// Print the SQL too
+        #[arg(long)]
+        sql: bool,
+    },
+    /// Compute all fields and segments and keep who entered and left when
+    Run {
+        /// The entities [default: all]
+        entities: Vec<String>,
+    },
+    /// Deliver what changed
+    #[command(subcommand)]
+    Sync(SyncCommand),
+    /// Make a project
+    Init {
+        /// The folder to make [default: the example's name, or the current folder]
+        dir: Option<PathBuf>,
+        /// Start from an example, with data
+        #[arg(long, value_enum)]
+        example: Option<Example>,
+        /// How many customers the example's data has
+        #[arg(long, default_value_t = Seed::default().customers, requires = "example")]
+        customers: u32,
+        /// The seed of the example's data
+        #[arg(long, default_value_t = Seed::default().seed, requires = "example")]
+        seed: u64,
+    },
+    /// Run the retail example from model to delivery, step by step
+    Demo {
+        /// Keep the project in this folder [default: a temporary one that is removed]
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SyncCommand {
+    /// Say what would be sent, and send nothing
+    Plan {
+        /// The sync
+        name: String,
+    },
+    /// Send what changed since the last acknowledged delivery
+    Apply {
+        /// The sync
+        name: String,
+    },
+    /// Say what is acknowledged and what was refused
+    Status {
+        /// The sync [default: all]
+        name: Option<String>,
+        /// Show personal values instead of masking them
+        #[arg(long)]
+        show_pii: bool,
+    },
+    /// Forget refusals, so that the next apply sends those rows again
+    Retry {
+        /// The sync
+        name: String,
+    },
+}
+
+/// An example that is part of the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Example {
+    /// A shop: customers, orders, page views, tickets.
+    Retail,
+}

@@ -1,0 +1,76 @@
+//! `springline compile`: the SQL, without a connection.
+
+use serde_json::json;
+use springline_ir::Statement;
+use springline_model::{EntityId, SegmentId};
+use springline_plan::{Context, Step};
+
+use crate::cli::{Format, Global};
+use crate::failure::{Exit, Failure};
+use crate::sessions::{Workplace, unknown};
+
+pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>) -> Result<Exit, Failure> {
+    let workplace = Workplace::new(global)?;
+    let dialect = workplace.dialect(dialect)?;
+    let context = Context {
+        project: workplace.project(),
+        sources: &workplace.loaded.sources,
+        as_of: workplace.as_of,
+        state_schema: &workplace.target()?.state_schema,
+        capabilities: dialect.capabilities(),
+    };
+    let statements = steps(context, name)?
+        .iter()
+        .map(|step| Ok((step.name.clone(), springline_sql::print(&dialect, &step.statement)?)))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    match global.format {
+        Format::Json => {
+            let statements: Vec<_> = statements.iter().map(|(name, sql)| json!({ "name": name, "sql": sql })).collect();
+            anstream::println!(
+                "{:#}",
+                json!({ "dialect": dialect.name(), "as_of": workplace.as_of.to_string(), "statements": statements })
+            );
+        }
+        Format::Text => {
+            for (name, sql) in &statements {
+                anstream::println!("-- {name}\n{sql};\n");
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The steps of everything of that name: a segment, an entity or a sync; of all where there is none.
+fn steps(context: Context<'_>, name: Option<&str>) -> Result<Vec<Step>, Failure> {
+    let project = context.project;
+    let is_named = |other: &str| name.is_none_or(|name| name == other);
+    let mut steps = Vec::new();
+    for (i, segment) in project.segments.iter().enumerate().filter(|(_, s)| is_named(&s.name)) {
+        let query = springline_plan::members_query(context, SegmentId(i))?;
+        steps.push(Step { name: format!("segment.{}", segment.name), statement: Statement::Query(query) });
+    }
+    for (i, _) in project.entities.iter().enumerate().filter(|(_, e)| is_named(&e.name)) {
+        let plan = springline_plan::run(context, EntityId(i))?;
+        steps.extend(plan.prepare.into_iter().chain(plan.steps));
+    }
+    for sync in project.syncs.iter().filter(|s| is_named(&s.name)) {
+        let plan = springline_plan::sync(context, sync)?;
+        let query =
+            |what: &str, query| Step { name: format!("sync.{}.{what}", sync.name), statement: Statement::Query(query) };
+        steps.extend(plan.prepare);
+        steps.push(plan.desired);
+        steps.push(query("duplicates", plan.duplicates));
+        steps.push(query("counts", plan.counts));
+        steps.push(query("changes", plan.changes));
+        steps.extend(plan.stage.into_iter().chain(plan.acknowledge).chain(plan.cleanup));
+    }
+    match name {
+        Some(name) if steps.is_empty() => {
+            let segments = project.segments.iter().map(|s| s.name.as_str());
+            let others =
+                project.entities.iter().map(|e| e.name.as_str()).chain(project.syncs.iter().map(|s| s.name.as_str()));
+            Err(unknown("segment, entity or sync", name, segments.chain(others)))
+        }
+        _ => Ok(steps),
+    }
+}

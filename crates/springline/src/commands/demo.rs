@@ -1,0 +1,146 @@
+//! `springline demo`: the retail example from model to delivery, and then a day later.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use springline_ir::Statement;
+use springline_model::EntityId;
+
+use crate::cli::{Format, Global};
+use crate::commands::{init, run, sync, validate};
+use crate::connect;
+use crate::failure::{Exit, Failure};
+use crate::output::{counted, right, seconds, table, thousands};
+use crate::receiver::{self, Received};
+use crate::seed::Seed;
+use crate::sessions::Workplace;
+
+const FIRST_DAY: &str = "2024-06-30T00:00:00Z";
+const NEXT_DAY: &str = "2024-07-01T00:00:00Z";
+/// A segment whose SQL is worth showing.
+const SHOWN: &str = "lapsing_vips";
+/// A secret of the right form for a receiver that lives as long as the demo.
+const SECRET: &str = "whsec_c3ByaW5nbGluZS1kZW1vLXNlY3JldC0zMi1ieXRlcyE=";
+
+pub(crate) async fn execute(dir: Option<PathBuf>) -> Result<Exit, Failure> {
+    let temporary = tempfile::tempdir().map_err(|e| Failure::new(format!("cannot make a temporary folder: {e}")))?;
+    let dir = dir.unwrap_or_else(|| temporary.path().join("retail"));
+    let started = std::time::Instant::now();
+
+    heading("1. A shop's project and its data");
+    let mut files = table(&["table", "rows"]);
+    for (file, rows) in init::retail(&dir, &Seed::default())? {
+        files.add_row([file, thousands(rows)]);
+    }
+    right(&mut files, &[1]);
+    anstream::println!("{files}");
+
+    let (url, received) = receiver::start().await?;
+    let first = workplace(&dir, FIRST_DAY, &url)?;
+    heading("2. The models are checked, without a connection");
+    anstream::println!("{}", validate::summary(first.project()));
+
+    heading(&format!("3. A segment becomes SQL (`springline compile {SHOWN}`)"));
+    show_sql(&first)?;
+
+    heading(&format!("4. All fields and segments are computed, as of {FIRST_DAY}"));
+    let session = first.session().await?;
+    for (i, _) in first.project().entities.iter().enumerate() {
+        if first.project().segments.iter().any(|s| s.entity == EntityId(i)) {
+            let clock = std::time::Instant::now();
+            run::show(&springline_run::run_entity(&session, EntityId(i)).await?);
+            anstream::println!("in {}", seconds(clock.elapsed()));
+        }
+    }
+
+    heading("5. What changed is delivered; the first time, that is everything");
+    deliver_all(&first, &received).await?;
+
+    heading("6. Once more: nothing has changed, nothing is sent");
+    deliver_all(&first, &received).await?;
+
+    heading(&format!("7. A day later ({NEXT_DAY}), and a customer has moved: only the difference is sent"));
+    move_a_customer(&dir, &first).await?;
+    let next = workplace(&dir, NEXT_DAY, &url)?;
+    deliver_all(&next, &received).await?;
+
+    anstream::println!("\nAll of it took {}.", seconds(started.elapsed()));
+    Ok(Exit::Done)
+}
+
+fn heading(text: &str) {
+    anstream::println!("\n\x1b[1m{text}\x1b[0m");
+}
+
+fn workplace(dir: &Path, as_of: &str, url: &str) -> Result<Workplace, Failure> {
+    let global =
+        Global { project: Some(dir.to_owned()), target: None, as_of: Some(as_of.to_owned()), format: Format::Text };
+    let mut workplace = Workplace::new(&global)?;
+    workplace.overrides.insert("SHOP_WEBHOOK_URL".to_owned(), url.to_owned());
+    workplace.overrides.insert("SHOP_WEBHOOK_SECRET".to_owned(), SECRET.to_owned());
+    Ok(workplace)
+}
+
+fn show_sql(workplace: &Workplace) -> Result<(), Failure> {
+    let dialect = workplace.dialect(None)?;
+    let context = springline_plan::Context {
+        project: workplace.project(),
+        sources: &workplace.loaded.sources,
+        as_of: workplace.as_of,
+        state_schema: &workplace.target()?.state_schema,
+        capabilities: dialect.capabilities(),
+    };
+    let query = springline_plan::members_query(context, workplace.segment(SHOWN)?)?;
+    anstream::println!("{}", springline_sql::print(&dialect, &Statement::Query(query))?);
+    Ok(())
+}
+
+/// Applies every sync and shows what arrived at the webhook.
+async fn deliver_all(workplace: &Workplace, received: &Received) -> Result<(), Failure> {
+    let session = workplace.session().await?;
+    for item in &workplace.project().syncs {
+        let destination = workplace.project().destination(item.destination);
+        let destination = connect::destination(&workplace.loaded, destination, &workplace.overrides)?;
+        sync::show_report(&springline_run::apply_sync(&session, item, destination).await?);
+    }
+    let arrived = received.take();
+    if let Some((operation, row)) = arrived.first() {
+        anstream::println!(
+            "  the webhook received {}; the first: {operation} {}",
+            counted(arrived.len(), "row"),
+            masked(row)
+        );
+    }
+    Ok(())
+}
+
+/// A received row with its personal values hidden: the demo's output may be shown around.
+fn masked(row: &Value) -> String {
+    let mut row = row.clone();
+    for name in ["first_name", "email"] {
+        if let Some(Value::String(text)) = row["fields"].get_mut(name) {
+            *text = springline_run::mask(text);
+        }
+    }
+    row.to_string()
+}
+
+/// Gives the first member of the shown segment another city.
+async fn move_a_customer(dir: &Path, workplace: &Workplace) -> Result<(), Failure> {
+    let session = workplace.session().await?;
+    let preview = springline_run::preview(&session, workplace.segment(SHOWN)?, 1, false).await?;
+    let key = preview
+        .sample
+        .first()
+        .and_then(|row| row.get("customer_id"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let path = dir.join("data").join("customers.csv");
+    let unusable = |e: std::io::Error| Failure::new(format!("cannot change {}: {e}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(unusable)?;
+    let moved = text.lines().map(|line| {
+        if line.starts_with(&format!("{key},")) { line.replacen(",Paris,", ",Lyon,", 1) } else { line.to_owned() }
+    });
+    std::fs::write(&path, moved.collect::<Vec<_>>().join("\n") + "\n").map_err(unusable)
+}

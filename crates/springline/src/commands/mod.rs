@@ -1,0 +1,36 @@
+//! One file per command.
+
+mod compile;
+mod demo;
+mod init;
+mod preview;
+mod run;
+mod sync;
+mod validate;
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+/// Carries out what the command line asks for.
+pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Validate => validate::execute(&global),
+        Command::Compile { name, dialect } => compile::execute(&global, name.as_deref(), dialect.as_deref()),
+        Command::Preview { segment, limit, show_pii, sql } => {
+            preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql }).await
+        }
+        Command::Run { entities } => run::execute(&global, &entities).await,
+        Command::Sync(command) => sync::execute(&global, command).await,
+        Command::Init { dir, example, customers, seed } => {
+            init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })
+        }
+        Command::Demo { dir } => demo::execute(dir).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "springline", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}

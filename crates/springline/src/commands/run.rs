@@ -1,0 +1,49 @@
+//! `springline run`: all fields and segments of the entities, and who entered and left when.
+
+use serde_json::json;
+use springline_model::EntityId;
+use springline_run::EntityRun;
+
+use crate::cli::{Format, Global};
+use crate::failure::{Exit, Failure};
+use crate::output::{right, table, thousands};
+use crate::sessions::{Workplace, unknown};
+
+pub(crate) async fn execute(global: &Global, names: &[String]) -> Result<Exit, Failure> {
+    let workplace = Workplace::new(global)?;
+    let entities = &workplace.project().entities;
+    for name in names {
+        if !entities.iter().any(|e| e.name == *name) {
+            return Err(unknown("entity", name, entities.iter().map(|e| e.name.as_str())));
+        }
+    }
+    let session = workplace.session().await?;
+    let mut runs = Vec::new();
+    for (i, entity) in entities.iter().enumerate() {
+        // Without names, entities that only serve others are left out: they have nothing of their own.
+        let has_segments = workplace.project().segments.iter().any(|s| s.entity == EntityId(i));
+        if if names.is_empty() { has_segments } else { names.contains(&entity.name) } {
+            runs.push(springline_run::run_entity(&session, EntityId(i)).await?);
+        }
+    }
+    match global.format {
+        Format::Json => anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "entities": runs })),
+        Format::Text => {
+            for run in &runs {
+                show(run);
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The sizes of an entity's segments.
+pub(crate) fn show(run: &EntityRun) {
+    anstream::println!("entity {} as of {}, kept in {}", run.entity, run.as_of, run.table);
+    let mut sizes = table(&["segment", "members"]);
+    for segment in &run.segments {
+        sizes.add_row([segment.segment.clone(), thousands(segment.members)]);
+    }
+    right(&mut sizes, &[1]);
+    anstream::println!("{sizes}");
+}

@@ -1,0 +1,97 @@
+//! From settings to connections: the templates of a target or destination are rendered here and nowhere
+//! else, because what comes out may be secret.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use springline_destination::{Destination, DestinationConfig};
+use springline_model::{Setting, Target};
+use springline_run::declared_columns;
+use springline_warehouse::{TargetConfig, Warehouse};
+
+use crate::failure::Failure;
+use crate::project::Loaded;
+
+/// Values that stand in for environment variables, for runs that bring their own surroundings.
+pub(crate) type Overrides = BTreeMap<String, String>;
+
+/// Connects to the warehouse of a target.
+pub(crate) async fn warehouse(
+    loaded: &Loaded,
+    target: &Target,
+    overrides: &Overrides,
+) -> Result<Arc<dyn Warehouse>, Failure> {
+    let owner = format!("target `{}`", target.name);
+    let config = TargetConfig {
+        name: target.name.clone(),
+        engine: target.engine.clone(),
+        options: render(loaded, &owner, &target.settings, overrides)?,
+        project_dir: loaded.dir.clone(),
+        state_schema: target.state_schema.clone(),
+        declared: declared_columns(&loaded.project),
+    };
+    Ok(springline_warehouse::connect(config).await?)
+}
+
+/// Makes the destination of a sync ready to be called.
+pub(crate) fn destination(
+    loaded: &Loaded,
+    destination: &springline_model::Destination,
+    overrides: &Overrides,
+) -> Result<Arc<dyn Destination>, Failure> {
+    let owner = format!("destination `{}`", destination.name);
+    let config = DestinationConfig {
+        name: destination.name.clone(),
+        kind: destination.kind.clone(),
+        options: render(loaded, &owner, &destination.settings, overrides)?,
+        project_dir: loaded.dir.clone(),
+    };
+    Ok(springline_destination::connect(config)?)
+}
+
+fn render(
+    loaded: &Loaded,
+    owner: &str,
+    settings: &[Setting],
+    overrides: &Overrides,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let environment = environment(loaded.dir.clone(), overrides.clone());
+    settings
+        .iter()
+        .map(|setting| {
+            let value = environment.render_str(&setting.template, ()).map_err(|error| {
+                // The detail names the variable or file that is missing, never a value.
+                let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+                let place = loaded.sources.locate(setting.span);
+                Failure::new(format!("{owner}: option `{}` ({place}): {why}", setting.name))
+            })?;
+            Ok((setting.name.clone(), value))
+        })
+        .collect()
+}
+
+fn environment(dir: PathBuf, overrides: Overrides) -> Environment<'static> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_function("env", move |name: String| {
+        let value = overrides.get(&name).cloned().or_else(|| std::env::var(&name).ok());
+        value.ok_or_else(|| invalid(format!("the environment variable {name} is not set")))
+    });
+    environment.add_function("file", move |path: String| {
+        let path = absolute(&dir, &path);
+        std::fs::read_to_string(&path)
+            .map(|text| text.trim_end().to_owned())
+            .map_err(|error| invalid(format!("the file {} cannot be read: {error}", path.display())))
+    });
+    environment
+}
+
+fn absolute(dir: &Path, path: &str) -> PathBuf {
+    dir.join(path)
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}

@@ -1,0 +1,113 @@
+//! Tables, numbers and progress on the screen.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+use springline_run::Event;
+use tracing_subscriber::EnvFilter;
+
+/// Logs go to standard error, only where `SPRINGLINE_LOG` asks for them.
+pub(crate) fn start_logs() {
+    let filter = EnvFilter::try_from_env("SPRINGLINE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// A table with a head.
+pub(crate) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    table
+}
+
+/// Sets the columns at these places flush right, for numbers.
+pub(crate) fn right(table: &mut Table, columns: &[usize]) {
+    for place in columns {
+        if let Some(column) = table.column_mut(*place) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// Rows of one shape as a table.
+pub(crate) fn rows(rows: &[Map<String, Value>]) -> Option<Table> {
+    let head: Vec<&str> = rows.first()?.keys().map(String::as_str).collect();
+    let mut table = table(&head);
+    let text = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    for row in rows {
+        table.add_row(row.values().map(text));
+    }
+    let numeric = |place: usize| rows.iter().filter_map(|row| row.values().nth(place)).any(Value::is_number);
+    right(&mut table, &(0..head.len()).filter(|place| numeric(*place)).collect::<Vec<_>>());
+    Some(table)
+}
+
+/// A number with its thousands apart.
+pub(crate) fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and its noun, in the plural where it is due.
+pub(crate) fn counted(n: usize, noun: &str) -> String {
+    let number = thousands(n as u64);
+    match noun.strip_suffix('y') {
+        _ if n == 1 => format!("{number} {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
+}
+
+/// A time in the unit that suits it.
+pub(crate) fn seconds(elapsed: Duration) -> String {
+    match elapsed.as_secs_f64() {
+        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
+        s => format!("{s:.1} s"),
+    }
+}
+
+/// Shows what goes on while it goes on: on a terminal only, never in a pipe.
+pub(crate) fn observer() -> Arc<dyn Fn(Event<'_>) + Send + Sync> {
+    if !std::io::stderr().is_terminal() {
+        return Arc::new(|_| {});
+    }
+    let bar = ProgressBar::new_spinner();
+    let style =
+        ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    bar.set_style(style);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    Arc::new(move |event| match event {
+        Event::Started { step } => bar.set_message(step.to_owned()),
+        Event::Finished { .. } => bar.set_message(String::new()),
+        Event::Delivered { rows, of } => bar.set_message(format!("delivered {} of {}", thousands(rows), thousands(of))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1_469_307), "1,469,307");
+        assert_eq!(counted(1, "entity"), "1 entity");
+        assert_eq!(counted(2, "entity"), "2 entities");
+        assert_eq!(counted(12, "segment"), "12 segments");
+    }
+}

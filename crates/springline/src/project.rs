@@ -1,0 +1,110 @@
+//! Finding and reading a project's files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use springline_model::{
+    Checked, DestinationKind, EngineKind, Mode, OptionKind, Project, Registry, Severity, SourceMap,
+};
+
+use crate::failure::Failure;
+
+/// The file that makes a folder a project.
+pub(crate) const PROJECT_FILE: &str = "springline.yaml";
+
+/// Folders that hold no models: data, what a run writes, fixtures.
+const SKIPPED: &[&str] = &["data", "out", "tests", "target"];
+
+/// A project that has no error.
+pub(crate) struct Loaded {
+    pub(crate) dir: PathBuf,
+    pub(crate) project: Arc<Project>,
+    pub(crate) sources: Arc<SourceMap>,
+}
+
+/// Reads and checks a project that must have no error.
+pub(crate) fn load(dir: Option<&Path>) -> Result<Loaded, Failure> {
+    let (dir, checked) = check(dir)?;
+    let sources = Arc::new(checked.sources);
+    match checked.project {
+        Some(project) => Ok(Loaded { dir, project: Arc::new(project), sources }),
+        None => {
+            let errors = checked.diagnostics.into_iter().filter(|d| d.severity == Severity::Error).collect();
+            Err(Failure::Project { diagnostics: errors, sources })
+        }
+    }
+}
+
+/// Reads and checks a project.
+pub(crate) fn check(dir: Option<&Path>) -> Result<(PathBuf, Checked), Failure> {
+    let dir = find(dir)?;
+    let mut files = Vec::new();
+    collect(&dir, &dir, &mut files)?;
+    // The project file first, then the others by path: the same order on every machine.
+    files.sort_by(|(a, _), (b, _)| (a != PROJECT_FILE, a).cmp(&(b != PROJECT_FILE, b)));
+    Ok((dir, springline_model::check(files, &registry())))
+}
+
+fn find(dir: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(dir) = dir {
+        if dir.join(PROJECT_FILE).is_file() {
+            return Ok(dir.to_owned());
+        }
+        let message = format!("there is no {PROJECT_FILE} in {}", dir.display());
+        return Err(Failure::new(message).hint("`springline init --example retail` makes a project"));
+    }
+    let here = std::env::current_dir().map_err(|e| Failure::new(format!("the current folder is not readable: {e}")))?;
+    let found = here.ancestors().find(|dir| dir.join(PROJECT_FILE).is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Failure::new(format!("there is no {PROJECT_FILE} in {} or above it", here.display()))
+            .hint("name the folder with `--project`, or make a project with `springline init --example retail`")
+    })
+}
+
+fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Result<(), Failure> {
+    let unreadable = |path: &Path, e: std::io::Error| Failure::new(format!("cannot read {}: {e}", path.display()));
+    for entry in std::fs::read_dir(dir).map_err(|e| unreadable(dir, e))? {
+        let path = entry.map_err(|e| unreadable(dir, e))?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
+                collect(root, &path, files)?;
+            }
+        } else if name.ends_with(".yaml") || name.ends_with(".yml") {
+            let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
+            let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            files.push((shown, text));
+        }
+    }
+    Ok(())
+}
+
+/// What engines and destinations there are, as the checker wants it.
+pub(crate) fn registry() -> Registry {
+    let engines = springline_warehouse::engines().iter().map(|engine| EngineKind {
+        name: engine.name.to_owned(),
+        options: engine.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+    });
+    let destinations = springline_destination::specs().iter().map(|spec| DestinationKind {
+        name: spec.name.to_owned(),
+        options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+        modes: spec.modes.iter().map(|mode| model_mode(*mode)).collect(),
+        fields: match spec.fields {
+            springline_destination::FieldRule::Any => None,
+            springline_destination::FieldRule::Listed(fields) => {
+                Some(fields.iter().map(|f| f.name.to_owned()).collect())
+            }
+        },
+    });
+    Registry { engines: engines.collect(), destinations: destinations.collect() }
+}
+
+fn model_mode(mode: springline_destination::Mode) -> Mode {
+    match mode {
+        springline_destination::Mode::Upsert => Mode::Upsert,
+        springline_destination::Mode::Update => Mode::Update,
+        springline_destination::Mode::Insert => Mode::Insert,
+        springline_destination::Mode::Mirror => Mode::Mirror,
+        springline_destination::Mode::Append => Mode::Append,
+    }
+}

@@ -1,0 +1,135 @@
+//! A session from the command line's options: project, target, dialect, clock.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use springline_model::{Project, SegmentId, Sync, Target};
+use springline_run::Session;
+use springline_sql::Dialect;
+
+use crate::cli::Global;
+use crate::connect::{self, Overrides};
+use crate::failure::Failure;
+use crate::output;
+use crate::project::{self, Loaded};
+
+/// A loaded project and the choices of the command line.
+pub(crate) struct Workplace {
+    pub(crate) loaded: Loaded,
+    pub(crate) as_of: Timestamp,
+    target: Option<String>,
+    pub(crate) overrides: Overrides,
+}
+
+impl Workplace {
+    pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
+        let loaded = project::load(global.project.as_deref())?;
+        let as_of = instant(global.as_of.as_deref(), &loaded.project.timezone)?;
+        Ok(Workplace { loaded, as_of, target: global.target.clone(), overrides: Overrides::new() })
+    }
+
+    /// The target that was asked for, or the project's default.
+    pub(crate) fn target(&self) -> Result<&Target, Failure> {
+        let project = &self.loaded.project;
+        let name = self.target.as_ref().unwrap_or(&project.default_target);
+        let known = project.targets.iter().map(|t| t.name.as_str());
+        project.targets.iter().find(|t| t.name == *name).ok_or_else(|| unknown("target", name, known))
+    }
+
+    /// The dialect of that name, or of the target.
+    pub(crate) fn dialect(&self, name: Option<&str>) -> Result<Dialect, Failure> {
+        let name = match name {
+            Some(name) => name,
+            None => &self.target()?.engine,
+        };
+        let names = Dialect::names();
+        if !names.contains(&name) {
+            return Err(unknown("dialect", name, names.iter().copied()));
+        }
+        Dialect::embedded(name).map_err(|e| Failure::new(e.to_string()))
+    }
+
+    /// A session on the target.
+    pub(crate) async fn session(&self) -> Result<Session, Failure> {
+        let target = self.target()?;
+        Ok(Session {
+            project: self.loaded.project.clone(),
+            sources: self.loaded.sources.clone(),
+            warehouse: connect::warehouse(&self.loaded, target, &self.overrides).await?,
+            target: target.name.clone(),
+            dialect: Arc::new(self.dialect(None)?),
+            state_schema: target.state_schema.clone(),
+            as_of: self.as_of,
+            project_dir: self.loaded.dir.clone(),
+            observer: output::observer(),
+        })
+    }
+
+    /// The segment of that name.
+    pub(crate) fn segment(&self, name: &str) -> Result<SegmentId, Failure> {
+        let segments = &self.loaded.project.segments;
+        let place = segments.iter().position(|s| s.name == name);
+        place.map(SegmentId).ok_or_else(|| unknown("segment", name, segments.iter().map(|s| s.name.as_str())))
+    }
+
+    /// The sync of that name.
+    pub(crate) fn sync(&self, name: &str) -> Result<&Sync, Failure> {
+        let syncs = &self.loaded.project.syncs;
+        syncs
+            .iter()
+            .find(|s| s.name == name)
+            .ok_or_else(|| unknown("sync", name, syncs.iter().map(|s| s.name.as_str())))
+    }
+
+    pub(crate) fn project(&self) -> &Project {
+        &self.loaded.project
+    }
+}
+
+/// A name that nothing has, with the nearest that something has.
+pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    let failure = Failure::new(format!("there is no {kind} `{name}`"));
+    let nearest = known.iter().map(|k| (strsim::jaro_winkler(name, k), k)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((likeness, nearest)) if likeness > 0.8 => failure.hint(format!("did you mean `{nearest}`?")),
+        Some(_) => failure.hint(format!("there are: {}", known.join(", "))),
+        None => failure.hint(format!("the project declares no {kind}")),
+    }
+}
+
+/// The instant that was asked for, in whole microseconds, which is what engines keep.
+fn instant(text: Option<&str>, zone: &TimeZone) -> Result<Timestamp, Failure> {
+    let instant = match text {
+        None => Timestamp::now(),
+        Some(text) => parse_instant(text, zone).ok_or_else(|| {
+            Failure::new(format!("`--as-of {text}` is neither an instant nor a day"))
+                .hint("write 2024-06-30T00:00:00Z, or 2024-06-30 for the first instant of that day")
+        })?,
+    };
+    Timestamp::from_microsecond(instant.as_microsecond()).map_err(|e| Failure::new(e.to_string()))
+}
+
+fn parse_instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant);
+    }
+    let day = text.parse::<Date>().ok().filter(|_| !text.contains([':', 'T']))?;
+    day.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_its_first_instant_in_the_project() {
+        let paris = TimeZone::get("Europe/Paris").unwrap();
+        let read = |text| instant(Some(text), &paris).ok().map(|t| t.to_string());
+        assert_eq!(read("2024-06-30").as_deref(), Some("2024-06-29T22:00:00Z"));
+        assert_eq!(read("2024-06-30T00:00:00Z").as_deref(), Some("2024-06-30T00:00:00Z"));
+        assert_eq!(read("tomorrow"), None);
+    }
+}

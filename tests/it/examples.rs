@@ -1,0 +1,112 @@
+//! The examples, run: every segment has the members that SQL written by hand selects on DuckDB, on the
+//! embedded engine and on Postgres.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use md5::{Digest, Md5};
+use springline_tests::{data_dir, load_into_postgres, oracle, postgres, postgres_env, root, springline};
+
+/// All segments of a project on a target against the referee.
+fn compare(project: &Path, target: &str, as_of: &str, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+    let mut different = Vec::new();
+    for (segment, (count, digest)) in expected {
+        let call = ["--as-of", as_of, "--target", target, "--format", "json", "preview", segment, "--limit", "1000000"];
+        let preview = springline(project, &call).envs(env).run().exits(0).json();
+        let found = (preview["count"].as_u64().expect("a count"), key_digest(&preview));
+        if found != (*count, digest.clone()) {
+            different.push(format!("{segment}: {} members, the referee has {count}", found.0));
+        }
+    }
+    assert!(different.is_empty(), "on {target}: {different:#?}");
+    assert!(expected.len() >= 15, "{} segments", expected.len());
+}
+
+/// The digest of the sample's keys, as the referee makes it: the first column, sorted, by line.
+fn key_digest(preview: &serde_json::Value) -> String {
+    let rows = preview["sample"].as_array().expect("a sample");
+    let keys: BTreeSet<String> = rows
+        .iter()
+        .filter_map(|row| row.as_object().and_then(|row| row.values().next()))
+        .map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned))
+        .collect();
+    let lines: Vec<String> = keys.into_iter().collect();
+    Md5::digest(lines.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every segment of the project is judged, and nothing else.
+fn assert_complete(project: &Path, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+    let call = ["--format", "json", "compile", "--dialect", "datafusion"];
+    let compiled = springline(project, &call).envs(env).run().exits(0).json();
+    let names = compiled["statements"].as_array().expect("statements").iter().filter_map(|s| s["name"].as_str());
+    let segments: BTreeSet<&str> = names.filter_map(|name| name.strip_prefix("segment.")).collect();
+    let judged: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(segments, judged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn complete_journey_has_the_members_that_sql_by_hand_selects() {
+    let Some(data) = data_dir() else { return };
+    let journey = data.join("complete-journey");
+    let Some(expected) = oracle(&journey, "complete_journey") else { return };
+    let expected: Vec<_> = expected.into_iter().collect();
+    let project = root().join("examples/complete-journey");
+    let as_of = "2018-01-01T00:00:00Z";
+    let mut env = vec![("SPRINGLINE_DATA", data.display().to_string())];
+    assert_complete(&project, &env, &expected);
+    compare(&project, "local", as_of, &env, &expected);
+    let Some(options) = postgres() else { return };
+    load_into_postgres(&project, &journey, &options).await;
+    env.extend(postgres_env(&options));
+    compare(&project, "pg", as_of, &env, &expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retail_has_the_members_that_sql_by_hand_selects() {
+    let folder = tempfile::tempdir().expect("a folder");
+    springline(folder.path(), &["init", "--example", "retail"]).run().exits(0);
+    let project = folder.path().join("retail");
+    let Some(expected) = oracle(&project.join("data"), "retail") else { return };
+    let expected: Vec<_> = expected.into_iter().collect();
+    let as_of = "2024-06-30T00:00:00Z";
+    assert_complete(&project, &[], &expected);
+    compare(&project, "local", as_of, &[], &expected);
+    run_agrees(&project, "local", as_of, &[], &expected);
+    let Some(options) = postgres() else { return };
+    load_into_postgres(&project, &project.join("data"), &options).await;
+    let env = postgres_env(&options);
+    compare(&project, "pg", as_of, &env, &expected);
+    run_agrees(&project, "pg", as_of, &env, &expected);
+}
+
+/// A `run`, which computes all segments together, gives the sizes that single previews give; the same
+/// run again changes nothing, and one for an earlier instant is refused.
+fn run_agrees(project: &Path, target: &str, as_of: &str, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+    let run = |as_of: &str| {
+        springline(project, &["--as-of", as_of, "--target", target, "--format", "json", "run"]).envs(env).run()
+    };
+    let first = run(as_of).exits(0).json();
+    let mut sizes = Vec::new();
+    for entity in first["entities"].as_array().expect("entities") {
+        for segment in entity["segments"].as_array().expect("segments") {
+            let name = segment["segment"].as_str().expect("a name").to_owned();
+            sizes.push((name, segment["members"].as_u64().expect("a size")));
+        }
+    }
+    sizes.sort();
+    let wanted: Vec<(String, u64)> = expected.iter().map(|(name, (count, _))| (name.clone(), *count)).collect();
+    assert_eq!(sizes, wanted, "on {target}");
+    assert_eq!(run(as_of).exits(0).json(), first, "a second run on {target}");
+    let earlier = run("2024-06-29T00:00:00Z").exits(1).json();
+    assert!(earlier["error"]["message"].as_str().is_some_and(|m| m.contains("would rewrite its history")), "{earlier}");
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = springline(folder.path(), &["demo"]).run().exits(0);
+    for part in ["lapsing_vips", "nothing to send", "the webhook received", "1 added, 1 changed, 3 removed"] {
+        assert!(output.stdout.contains(part), "`{part}` is missing in {}", output.stdout);
+    }
+    assert!(!output.stdout.contains("@example."), "personal values are shown: {}", output.stdout);
+}

@@ -1,0 +1,322 @@
+//! A segment delivered to a webhook, with everything that goes wrong between the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use springline_tests::{Output, Plan, Receiver, Request, SECRET, postgres, postgres_env, springline};
+use tempfile::TempDir;
+
+const ROWS: usize = 250;
+
+/// A small project on one target, whose only table can be changed.
+struct World {
+    folder: TempDir,
+    target: &'static str,
+    env: Vec<(&'static str, String)>,
+    receiver: Receiver,
+    rows: BTreeMap<String, String>,
+}
+
+impl World {
+    async fn local() -> Self {
+        Self::new("local", Vec::new()).await
+    }
+
+    async fn postgres() -> Option<Self> {
+        let options = postgres()?;
+        let world = Self::new("pg", postgres_env(&options)).await;
+        world.psql("CREATE TABLE customers (customer_id text, city text)");
+        world.store();
+        Some(world)
+    }
+
+    async fn new(target: &'static str, env: Vec<(&'static str, String)>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let receiver = Receiver::start().await;
+        let project = format!(
+            r#"name: shop
+version: 1
+default_target: local
+targets:
+  local: {{ engine: datafusion, path: data }}
+  pg: {{ engine: postgres, host: "{{{{ env('PGHOST') }}}}", port: "{{{{ env('PGPORT') }}}}", user: "{{{{ env('PGUSER') }}}}", database: "{{{{ env('PGDATABASE') }}}}" }}
+sources:
+  - {{ name: customers, table: customers, primary_key: customer_id, columns: {{ customer_id: string, city: string }} }}
+entities:
+  - {{ name: customer, source: customers, primary_key: customer_id }}
+segments:
+  - {{ name: settled, entity: customer, where: {{ field: city, ne: nowhere }} }}
+destinations:
+  - {{ name: hook, type: webhook, url: "{}", secret: "{SECRET}", allow_private_addresses: true, batch_rows: 10, concurrency: 2 }}
+  - {{ name: files, type: file, path: "out/{{sync}}_{{run}}.csv" }}
+syncs:
+  - {{ name: settled_to_hook, segment: settled, destination: hook, mode: mirror, key: customer_id, map: {{ city: city }} }}
+  - {{ name: settled_to_files, segment: settled, destination: files, mode: mirror, key: customer_id, map: {{ city: city }} }}
+  - {{ name: guarded, segment: settled, destination: hook, mode: mirror, key: customer_id, map: {{ city: city }}, guards: {{ max_removed: 10% }} }}
+  - {{ name: by_city, segment: settled, destination: hook, mode: mirror, key: city, map: {{ id: customer_id }} }}
+"#,
+            receiver.url
+        );
+        std::fs::create_dir_all(folder.path().join("data")).expect("a folder");
+        std::fs::write(folder.path().join("springline.yaml"), project).expect("a file");
+        let rows = (0..ROWS).map(|i| (format!("c{i:03}"), "Paris".to_owned())).collect();
+        let world = World { folder, target, env, receiver, rows };
+        if target == "local" {
+            world.store();
+        }
+        world
+    }
+
+    fn set(&mut self, key: &str, city: &str) {
+        self.rows.insert(key.to_owned(), city.to_owned());
+        self.store();
+    }
+
+    fn store(&self) {
+        if self.target == "local" {
+            let lines: String = self.rows.iter().map(|(key, city)| format!("{key},{city}\n")).collect();
+            std::fs::write(self.folder.path().join("data/customers.csv"), format!("customer_id,city\n{lines}"))
+                .expect("a file");
+        } else {
+            let rows: Vec<String> = self.rows.iter().map(|(key, city)| format!("('{key}', '{city}')")).collect();
+            self.psql(&format!("TRUNCATE customers; INSERT INTO customers VALUES {}", rows.join(", ")));
+        }
+    }
+
+    fn psql(&self, sql: &str) {
+        let status = Command::new("psql")
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .envs(self.env.iter().cloned())
+            .status();
+        assert!(status.expect("psql starts").success(), "{sql}");
+    }
+
+    fn call(&self, args: &[&str]) -> springline_tests::Call {
+        let mut all = vec!["--target", self.target, "--as-of", "2024-06-30T00:00:00Z", "--format", "json"];
+        all.extend(args);
+        springline(self.folder.path(), &all).envs(&self.env)
+    }
+
+    fn apply(&self, sync: &str) -> Output {
+        self.call(&["sync", "apply", sync]).run()
+    }
+
+    fn out(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.folder.path().join("out")) else { return Vec::new() };
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    }
+}
+
+/// The keys of the rows of these requests with one operation.
+fn keys(requests: &[Request], op: &str) -> Vec<String> {
+    let rows = requests.iter().filter(|r| r.op == op).flat_map(|r| &r.rows);
+    let mut keys: Vec<String> = rows.map(|row| row["key"].as_str().expect("a key").to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+fn counts(report: &Value) -> [u64; 4] {
+    ["added", "changed", "removed", "unchanged"]
+        .map(|name| report[name].as_u64().unwrap_or_else(|| panic!("{name} in {report}")))
+}
+
+/// First run, second run, one changed, one removed, one refused, and the plan of each beforehand.
+async fn story(mut world: World) {
+    let plan = world.call(&["sync", "plan", "settled_to_hook"]).run().exits(0).json();
+    assert_eq!(counts(&plan), [250, 0, 0, 0]);
+    assert_eq!(world.receiver.requests(), 0, "a plan sends nothing");
+
+    let first = world.apply("settled_to_hook").exits(0).json();
+    assert_eq!((counts(&first), &first["delivered"]), ([250, 0, 0, 0], &250.into()));
+    let received = world.receiver.take();
+    assert_eq!(keys(&received, "upsert"), world.rows.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(received.len(), 25, "batches of 10");
+
+    let second = world.apply("settled_to_hook").exits(0).json();
+    assert_eq!((counts(&second), &second["delivered"]), ([0, 0, 0, 250], &0.into()));
+    assert_eq!(world.receiver.requests(), 0, "an unchanged run sends nothing");
+
+    world.set("c007", "Lyon");
+    world.set("c008", "nowhere");
+    let third = world.apply("settled_to_hook").exits(0).json();
+    assert_eq!(counts(&third), [0, 1, 1, 248]);
+    let received = world.receiver.take();
+    assert_eq!(keys(&received, "upsert"), ["c007"]);
+    assert_eq!(keys(&received, "delete"), ["c008"]);
+    assert_eq!(
+        received.iter().flat_map(|r| &r.rows).find(|r| r["key"] == "c007").expect("a row")["fields"]["city"],
+        "Lyon"
+    );
+
+    world.receiver.plan(Plan { refused: BTreeSet::from(["c010".to_owned()]), ..Plan::default() });
+    world.set("c010", "Nice");
+    world.set("c011", "Nice");
+    let fourth = world.apply("settled_to_hook").exits(4).json();
+    assert_eq!([&fourth["delivered"], &fourth["rejected"]], [&Value::from(1), &Value::from(1)]);
+    assert_eq!(keys(&world.receiver.take(), "upsert"), ["c011"], "the neighbour of a refused row is delivered");
+    let status = world.call(&["sync", "status", "settled_to_hook"]).run().exits(0).json();
+    assert_eq!(status["rejected"][0]["key"], "c010");
+    assert_eq!(status["rejected"][0]["message"], "blocked by the receiver");
+    let fifth = world.apply("settled_to_hook").exits(0).json();
+    assert_eq!(
+        (&fifth["held"], world.receiver.requests()),
+        (&1.into(), 0),
+        "a refused row is not sent again unchanged"
+    );
+    world.receiver.plan(Plan::default());
+    world.set("c010", "Cannes");
+    world.apply("settled_to_hook").exits(0);
+    assert_eq!(keys(&world.receiver.take(), "upsert"), ["c010"], "a refused row is sent again when it has changed");
+    let status = world.call(&["sync", "status", "settled_to_hook"]).run().exits(0).json();
+    assert_eq!(status["rejected"].as_array().map(Vec::len), Some(0));
+    assert_eq!(status["acknowledged"], 249);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_differences_are_sent_from_files() {
+    story(World::local().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_differences_are_sent_from_postgres() {
+    if let Some(world) = World::postgres().await {
+        story(world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_forgotten_on_request() {
+    let world = World::local().await;
+    world.receiver.plan(Plan { refused: BTreeSet::from(["c010".to_owned()]), ..Plan::default() });
+    world.apply("settled_to_hook").exits(4);
+    world.receiver.take();
+    world.receiver.plan(Plan::default());
+    let retry = world.call(&["sync", "retry", "settled_to_hook"]).run().exits(0).json();
+    assert_eq!(retry["forgotten"], 1);
+    world.apply("settled_to_hook").exits(0);
+    assert_eq!(keys(&world.receiver.take(), "upsert"), ["c010"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_comes_back_gets_everything() {
+    let world = World::local().await;
+    world.receiver.plan(Plan { down: Some(503), ..Plan::default() });
+    let mut process = world.call(&["sync", "apply", "settled_to_hook"]).spawn();
+    wait_until(|| world.receiver.turned_away() >= 3);
+    world.receiver.plan(Plan::default());
+    let first = process.wait().expect("the process ends");
+    if !first.success() {
+        // The budget of retries was spent first: what was left is sent by the next run.
+        world.apply("settled_to_hook").exits(0);
+    }
+    assert_eq!(keys(&world.receiver.take(), "upsert"), world.rows.keys().cloned().collect::<Vec<_>>());
+}
+
+/// The process is killed at several places of the delivery; a later run completes it.
+async fn killed(world: World) {
+    let mut received = Vec::new();
+    for after in [1, 6, 11] {
+        world.receiver.plan(Plan { delay: Duration::from_millis(40), ..Plan::default() });
+        let mut process = world.call(&["sync", "apply", "settled_to_hook"]).spawn();
+        wait_until(|| world.receiver.requests() >= after);
+        process.kill().expect("the process is killed");
+        process.wait().expect("the process is gone");
+        received.extend(world.receiver.take());
+    }
+    world.receiver.plan(Plan::default());
+    let last = world.apply("settled_to_hook").exits(0).json();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    received.extend(world.receiver.take());
+    assert!(last["recovered"].as_u64().is_some_and(|rows| rows > 0), "the journal was used: {last}");
+
+    let all = keys(&received, "upsert");
+    let distinct: BTreeSet<&String> = all.iter().collect();
+    assert_eq!(distinct.len(), ROWS, "nothing is lost");
+    // Two requests of 10 rows can be on their way when the process dies.
+    assert!(all.len() - distinct.len() <= 3 * 20, "{} rows were sent more than once", all.len() - distinct.len());
+    let again = world.apply("settled_to_hook").exits(0).json();
+    assert_eq!(counts(&again), [0, 0, 0, 250]);
+    assert_eq!(world.receiver.requests(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_loses_nothing_from_files() {
+    killed(World::local().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_loses_nothing_from_postgres() {
+    if let Some(world) = World::postgres().await {
+        killed(world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_of_one_sync_do_not_overlap() {
+    let world = World::local().await;
+    world.receiver.plan(Plan { delay: Duration::from_millis(50), ..Plan::default() });
+    let mut process = world.call(&["sync", "apply", "settled_to_hook"]).spawn();
+    wait_until(|| world.receiver.requests() >= 1);
+    let other = world.apply("settled_to_hook").exits(1).json();
+    assert!(other["error"]["message"].as_str().is_some_and(|m| m.contains("another process")), "{other}");
+    assert!(process.wait().expect("the process ends").success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_hold_the_difference_and_appear_whole() {
+    let mut world = World::local().await;
+    let first = world.apply("settled_to_files").exits(0).json();
+    assert_eq!(first["delivered"], 250);
+    let files = world.out();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let text = std::fs::read_to_string(&files[0]).expect("the file");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("_op,customer_id,city"));
+    assert_eq!(lines.filter(|line| line.starts_with("I,c") && line.ends_with(",Paris")).count(), 250);
+
+    world.apply("settled_to_files").exits(0);
+    assert_eq!(world.out(), files, "no file where nothing has changed");
+
+    world.set("c007", "Lyon");
+    world.set("c008", "nowhere");
+    world.apply("settled_to_files").exits(0);
+    let new = world.out().into_iter().find(|file| !files.contains(file)).expect("a second file");
+    let text = std::fs::read_to_string(new).expect("the file");
+    let lines: BTreeSet<&str> = text.lines().skip(1).collect();
+    assert_eq!(lines, BTreeSet::from(["D,c008,", "U,c007,Lyon"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_stops_a_run_before_anything_is_sent() {
+    let mut world = World::local().await;
+    world.apply("guarded").exits(0);
+    world.receiver.take();
+    for i in 0..50 {
+        world.rows.insert(format!("c{i:03}"), "nowhere".to_owned());
+    }
+    world.store();
+    let report = world.apply("guarded").exits(3).json();
+    assert_eq!((&report["tripped"][0]["guard"], &report["tripped"][0]["found"]), (&"max_removed".into(), &50.into()));
+    assert_eq!(world.receiver.requests(), 0);
+    world.call(&["sync", "plan", "guarded"]).run().exits(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_not_unique_are_an_error_with_examples() {
+    let world = World::local().await;
+    let error = world.apply("by_city").exits(1).json();
+    let message = error["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("key `Paris` stands in 250 rows"), "{message}");
+    assert_eq!(world.receiver.requests(), 0);
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,7 @@
+-- 21 days before the instant is 2017-12-11.
+SELECT household_id
+FROM transactions
+WHERE transaction_timestamp < TIMESTAMP '2018-01-01'
+GROUP BY household_id
+HAVING sum(CAST(sales_value AS DECIMAL(12, 2))) >= 1000
+   AND max(transaction_timestamp) < TIMESTAMP '2017-12-11'

@@ -1,0 +1,7 @@
+SELECT t.household_id
+FROM transactions t LEFT JOIN products p ON p.product_id = t.product_id
+WHERE t.transaction_timestamp < TIMESTAMP '2018-01-01'
+GROUP BY t.household_id
+HAVING sum(CAST(t.sales_value AS DECIMAL(12, 2))) > 0
+   AND 5 * coalesce(sum(CASE WHEN p.department = 'GROCERY' THEN CAST(t.sales_value AS DECIMAL(12, 2)) END), 0)
+       >= 4 * sum(CAST(t.sales_value AS DECIMAL(12, 2)))

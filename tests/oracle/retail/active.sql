@@ -1,0 +1,3 @@
+SELECT customer_id FROM past_orders WHERE ordered_at >= TIMESTAMP '2024-04-01 00:00:00'
+UNION
+SELECT customer_id FROM past_views WHERE viewed_at >= TIMESTAMP '2024-05-31 00:00:00' GROUP BY customer_id HAVING count(*) >= 10

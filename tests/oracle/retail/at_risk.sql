@@ -1,0 +1,7 @@
+SELECT customer_id
+FROM past_orders
+GROUP BY customer_id
+HAVING count(*) FILTER (WHERE ordered_at >= TIMESTAMP '2023-07-01 00:00:00') >= 2
+   AND max(ordered_at) < TIMESTAMP '2024-01-02 01:00:00'
+EXCEPT
+SELECT customer_id FROM staff_members

@@ -1,0 +1,1 @@
+SELECT DISTINCT customer_id FROM past_tickets WHERE closed_at IS NULL

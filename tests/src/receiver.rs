@@ -1,0 +1,128 @@
+//! A webhook receiver written from the Standard Webhooks specification and the batch convention, with
+//! faults that a test turns on and off while it runs.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+
+/// What the receiver does with what it gets.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Every request is answered with this status and not taken.
+    pub down: Option<u16>,
+    /// Rows of these keys are refused with a 422 of their own in a 207 answer.
+    pub refused: BTreeSet<String>,
+    /// Every answer waits so long.
+    pub delay: Duration,
+}
+
+/// A request that was taken.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The header `webhook-id`.
+    pub id: String,
+    /// `upsert` or `delete`.
+    pub op: String,
+    /// The rows.
+    pub rows: Vec<Value>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    plan: Mutex<Plan>,
+    taken: Mutex<Vec<Request>>,
+    turned_away: Mutex<u64>,
+}
+
+/// A running receiver. It ends with the runtime it was started on.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Where it listens.
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+/// The secret that requests must be signed with.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Receiver {
+    /// Starts a receiver on a free port.
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        let shared = Arc::new(Shared::default());
+        let app = Router::new().route("/", post(receive)).with_state(shared.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.expect("the receiver serves") });
+        Receiver { url, shared }
+    }
+
+    /// Changes what is done from now on.
+    pub fn plan(&self, plan: Plan) {
+        *lock(&self.shared.plan) = plan;
+    }
+
+    /// Takes out the requests that were taken since the last call.
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut *lock(&self.shared.taken))
+    }
+
+    /// How many requests were taken since the last [`Receiver::take`].
+    pub fn requests(&self) -> usize {
+        lock(&self.shared.taken).len()
+    }
+
+    /// How many requests were answered with the status of [`Plan::down`] so far.
+    pub fn turned_away(&self) -> u64 {
+        *lock(&self.shared.turned_away)
+    }
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let plan = lock(&shared.plan).clone();
+    tokio::time::sleep(plan.delay).await;
+    if let Some(status) = plan.down {
+        *lock(&shared.turned_away) += 1;
+        return (StatusCode::from_u16(status).expect("a status"), String::new());
+    }
+    let Some(id) = verified(&headers, &body) else {
+        return (StatusCode::UNAUTHORIZED, "the signature is wrong".to_owned());
+    };
+    let body: Value = serde_json::from_slice(&body).expect("the body is JSON");
+    let rows = body["rows"].as_array().expect("rows").clone();
+    let (refused, kept): (Vec<Value>, Vec<Value>) =
+        rows.into_iter().partition(|row| plan.refused.contains(row["key"].as_str().expect("a key")));
+    let result = |row: &Value, status: u16| json!({ "key": row["key"], "status": status, "error": (status >= 400).then_some("blocked by the receiver") });
+    let results: Vec<Value> =
+        kept.iter().map(|r| result(r, 200)).chain(refused.iter().map(|r| result(r, 422))).collect();
+    let op = body["op"].as_str().expect("an operation").to_owned();
+    lock(&shared.taken).push(Request { id, op, rows: kept });
+    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    (status, json!({ "results": results }).to_string())
+}
+
+/// The request's id, if its signature is that of the secret over id, timestamp and the raw body.
+fn verified(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (id, timestamp, signatures) =
+        (header("webhook-id")?, header("webhook-timestamp")?, header("webhook-signature")?);
+    let key = base64::engine::general_purpose::STANDARD.decode(SECRET.strip_prefix("whsec_")?).ok()?;
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).ok()?;
+    mac.update(format!("{id}.{timestamp}.").as_bytes());
+    mac.update(body);
+    let expected = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    signatures.split(' ').any(|signature| signature == format!("v1,{expected}")).then(|| id.to_owned())
+}
