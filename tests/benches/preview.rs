@@ -11,7 +11,7 @@ use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use springline_tests::{data_dir, root};
 
 const RUNS: usize = 7;
-const SEGMENTS: [&str; 3] = ["loyal_shoppers", "large_baskets", "fresh_produce_fans"];
+const SEGMENTS: [&str; 3] = ["loyal_shoppers", "weekly_shoppers", "fresh_produce_fans"];
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();

@@ -68,7 +68,7 @@ functions! {
         [("2 in (1, 2)", "true")];
     LIKE = "like", Scalar, "string like pattern -> boolean", strings_to_boolean, Propagates,
         "The text matches: `%` is any text, `_` any character, a backslash takes the next character as it is.",
-        [("'50%' like '50\\\\%'", "true")];
+        [("'50%' like '50\\%'", "true")];
     ADD = "add", Scalar, "number + number -> number", additive, Propagates,
         "The sum of two numbers.",
         [("1 + 2", "3")];

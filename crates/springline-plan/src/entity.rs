@@ -83,7 +83,7 @@ impl Build<'_> {
     fn distinct_keys(&mut self, entity: &Entity, alias: &str) -> From {
         let source = self.context.project.source(entity.source);
         let ty = source.column(&entity.primary_key).map_or(Type::String, |c| c.ty.clone());
-        let rows = self.unique(&format!("{alias}_rows"));
+        let rows = self.unique(&format!("{alias}_base"));
         let key = column(&rows, &entity.primary_key, ty);
         let from = From { relation: Relation::Table(source.table.clone()), alias: rows };
         let select = Select {
@@ -174,7 +174,7 @@ impl Build<'_> {
             expressions.insert(*item, expr);
         }
 
-        let rows = self.unique(&format!("{alias}_rows"));
+        let rows = self.unique(&format!("{alias}_base"));
         let mut scope = self.plain(RowId::Entity(id), &rows, &raw)?;
         let mut columns = HashSet::new();
         let mut names: HashMap<Leaf, String> = HashMap::new();

@@ -31,8 +31,12 @@ pub enum ErrorKind {
 
 /// An error of a warehouse. `Display` gives where and what on one line; [`WarehouseError::hint`] says how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("target `{target}`: {message}")]
-pub struct WarehouseError {
+#[error("target `{}`: {}", .0.target, .0.message)]
+pub struct WarehouseError(Box<Details>);
+
+/// Kept behind a pointer so that results stay small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Details {
     kind: ErrorKind,
     target: String,
     table: Option<String>,
@@ -44,58 +48,59 @@ pub struct WarehouseError {
 impl WarehouseError {
     /// A new error of `kind` on the target named `target`. The message names table and column in words where known.
     pub fn new(kind: ErrorKind, target: impl Into<String>, message: impl fmt::Display) -> Self {
-        Self { kind, target: target.into(), table: None, column: None, message: message.to_string(), hint: None }
+        let (target, message) = (target.into(), message.to_string());
+        Self(Box::new(Details { kind, target, table: None, column: None, message, hint: None }))
     }
 
     /// Adds the table the error is about, as written in SQL without quotes (`crm.customers`).
     #[must_use]
     pub fn with_table(mut self, table: impl Into<String>) -> Self {
-        self.table = Some(table.into());
+        self.0.table = Some(table.into());
         self
     }
 
     /// Adds the column the error is about.
     #[must_use]
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
-        self.column = Some(column.into());
+        self.0.column = Some(column.into());
         self
     }
 
     /// Adds one sentence on how to mend it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl fmt::Display) -> Self {
-        self.hint = Some(hint.to_string());
+        self.0.hint = Some(hint.to_string());
         self
     }
 
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The name of the target given at connect.
     pub fn target(&self) -> &str {
-        &self.target
+        &self.0.target
     }
 
     /// The table, where known.
     pub fn table(&self) -> Option<&str> {
-        self.table.as_deref()
+        self.0.table.as_deref()
     }
 
     /// The column, where known.
     pub fn column(&self) -> Option<&str> {
-        self.column.as_deref()
+        self.0.column.as_deref()
     }
 
     /// What happened, without the target's name.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// How to mend it, where known.
     pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 }
 

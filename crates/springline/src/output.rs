@@ -64,8 +64,8 @@ pub(crate) fn thousands(n: u64) -> String {
 }
 
 /// A number and its noun, in the plural where it is due.
-pub(crate) fn counted(n: usize, noun: &str) -> String {
-    let number = thousands(n as u64);
+pub(crate) fn counted(n: u64, noun: &str) -> String {
+    let number = thousands(n);
     match noun.strip_suffix('y') {
         _ if n == 1 => format!("{number} {noun}"),
         Some(stem) => format!("{number} {stem}ies"),

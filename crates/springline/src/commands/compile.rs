@@ -33,7 +33,7 @@ pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>
         }
         Format::Text => {
             for (name, sql) in &statements {
-                anstream::println!("-- {name}\n{sql};\n");
+                anstream::println!("-- {name}\n{};\n", sql.trim_end_matches(';'));
             }
         }
     }

@@ -60,8 +60,8 @@ pub(crate) async fn execute(dir: Option<PathBuf>) -> Result<Exit, Failure> {
     deliver_all(&first, &received).await?;
 
     heading(&format!("7. A day later ({NEXT_DAY}), and a customer has moved: only the difference is sent"));
-    move_a_customer(&dir, &first).await?;
     let next = workplace(&dir, NEXT_DAY, &url)?;
+    move_a_customer(&dir, &first, &next).await?;
     deliver_all(&next, &received).await?;
 
     anstream::println!("\nAll of it took {}.", seconds(started.elapsed()));
@@ -107,7 +107,7 @@ async fn deliver_all(workplace: &Workplace, received: &Received) -> Result<(), F
     if let Some((operation, row)) = arrived.first() {
         anstream::println!(
             "  the webhook received {}; the first: {operation} {}",
-            counted(arrived.len(), "row"),
+            counted(arrived.len() as u64, "row"),
             masked(row)
         );
     }
@@ -125,22 +125,37 @@ fn masked(row: &Value) -> String {
     row.to_string()
 }
 
-/// Gives the first member of the shown segment another city.
-async fn move_a_customer(dir: &Path, workplace: &Workplace) -> Result<(), Failure> {
-    let session = workplace.session().await?;
-    let preview = springline_run::preview(&session, workplace.segment(SHOWN)?, 1, false).await?;
-    let key = preview
-        .sample
-        .first()
-        .and_then(|row| row.get("customer_id"))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+/// Gives a member of the shown segment who stays in it another city.
+async fn move_a_customer(dir: &Path, today: &Workplace, tomorrow: &Workplace) -> Result<(), Failure> {
+    let (before, after) = (members(today).await?, members(tomorrow).await?);
+    let stays = before.iter().find(|key| after.contains(key));
+    let Some(key) = stays else { return Err(Failure::new("the demo's segment has no member who stays")) };
     let path = dir.join("data").join("customers.csv");
-    let unusable = |e: std::io::Error| Failure::new(format!("cannot change {}: {e}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(unusable)?;
-    let moved = text.lines().map(|line| {
-        if line.starts_with(&format!("{key},")) { line.replacen(",Paris,", ",Lyon,", 1) } else { line.to_owned() }
-    });
-    std::fs::write(&path, moved.collect::<Vec<_>>().join("\n") + "\n").map_err(unusable)
+    set_city(&path, key).map_err(|e| Failure::new(format!("cannot change {}: {e}", path.display())))
+}
+
+async fn members(workplace: &Workplace) -> Result<Vec<String>, Failure> {
+    let session = workplace.session().await?;
+    let preview = springline_run::preview(&session, workplace.segment(SHOWN)?, u64::MAX >> 1, false).await?;
+    let keys = preview.sample.iter().filter_map(|row| row.get("customer_id").and_then(Value::as_str));
+    Ok(keys.map(str::to_owned).collect())
+}
+
+fn set_city(path: &Path, key: &str) -> Result<(), csv::Error> {
+    let mut reader = csv::Reader::from_path(path)?;
+    let head = reader.headers()?.clone();
+    let rows = reader.records().collect::<Result<Vec<_>, _>>()?;
+    let city = head.iter().position(|name| name == "city");
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record(&head)?;
+    for row in rows {
+        let moves = row.get(0) == Some(key);
+        let cells = row.iter().enumerate().map(|(i, cell)| match Some(i) == city && moves {
+            true if cell == "Lyon" => "Nantes",
+            true => "Lyon",
+            false => cell,
+        });
+        writer.write_record(cells)?;
+    }
+    Ok(writer.flush()?)
 }

@@ -6,7 +6,7 @@ use springline_run::{SyncCounts, SyncReport, SyncStatus};
 use crate::cli::{Format, Global, SyncCommand};
 use crate::connect;
 use crate::failure::{Exit, Failure};
-use crate::output::{right, table, thousands};
+use crate::output::{counted, right, table, thousands};
 use crate::sessions::Workplace;
 
 pub(crate) async fn execute(global: &Global, command: SyncCommand) -> Result<Exit, Failure> {
@@ -131,7 +131,7 @@ pub(crate) fn show_report(report: &SyncReport) {
             parts.push(format!("{} {word}", thousands(rows)));
         }
     }
-    anstream::println!("  {} in {} requests (run {})", parts.join(", "), thousands(report.requests), report.run_id);
+    anstream::println!("  {} in {} (run {})", parts.join(", "), counted(report.requests, "request"), report.run_id);
     if let Some(reason) = &report.stopped {
         anstream::println!("  stopped: {reason}; the next apply goes on from here");
     }

@@ -25,13 +25,13 @@ pub(crate) fn execute(global: &Global) -> Result<Exit, Failure> {
 
 /// How many of each kind there are.
 pub(crate) fn summary(project: &springline_model::Project) -> String {
-    let fields = project.entities.iter().map(|e| e.fields.len()).sum();
+    let fields: usize = project.entities.iter().map(|e| e.fields.len()).sum();
     [
-        counted(project.sources.len(), "source"),
-        counted(project.entities.len(), "entity"),
-        counted(fields, "computed field"),
-        counted(project.segments.len(), "segment"),
-        counted(project.syncs.len(), "sync"),
+        counted(project.sources.len() as u64, "source"),
+        counted(project.entities.len() as u64, "entity"),
+        counted(fields as u64, "computed field"),
+        counted(project.segments.len() as u64, "segment"),
+        counted(project.syncs.len() as u64, "sync"),
     ]
     .join(", ")
 }

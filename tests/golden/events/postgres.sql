@@ -1,0 +1,184 @@
+-- segment.web_buyers
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00'
+    AND "purchase_rows"."channel" IN ('web', 'app')
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_count_365d", 0) >= 3;
+
+-- segment.lapsing
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-06-30 00:00:00+00') AS NUMERIC(38, 2)) AS "purchase_sum_amount_12m",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2024-05-01 00:00:00+00') > 0 AS "purchase_exists_60d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:20
+"visit" AS (
+  SELECT
+    "visit_rows"."visitor",
+    COUNT(*) > 0 AS "visit_exists_7d"
+  FROM "web"."visits" AS "visit_rows"
+  WHERE "visit_rows"."visited_on" < DATE '2024-07-01'
+    AND "visit_rows"."visited_on" >= DATE '2024-06-24'
+  GROUP BY "visit_rows"."visitor"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+LEFT JOIN "visit" ON "customer"."customer_id" = "visit"."visitor"
+WHERE "purchase"."purchase_sum_amount_12m" >= 500.00
+  AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE)
+  AND COALESCE("visit"."visit_exists_7d", FALSE)
+  AND UPPER("customer"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST'
+  AND "customer"."city" IS NOT NULL;
+
+-- segment.first_on_the_web
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    (ARRAY_AGG("purchase_rows"."channel" ORDER BY "purchase_rows"."ordered_at" NULLS LAST, "purchase_rows"."channel" COLLATE "C" NULLS LAST))[1] AS "purchase_first_channel",
+    (ARRAY_AGG("purchase_rows"."ordered_at" ORDER BY "purchase_rows"."ordered_at" DESC NULLS LAST))[1] AS "purchase_last_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE "purchase"."purchase_first_channel" = 'web'
+  AND "purchase"."purchase_last_ordered_at" >= TIMESTAMPTZ '2024-01-01 00:00:00+00';
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
+  "segment" TEXT,
+  "entity_id" TEXT,
+  "entered_at" TIMESTAMPTZ,
+  "exited_at" TIMESTAMPTZ
+);
+
+-- entity.customer
+BEGIN;
+DROP TABLE IF EXISTS "springline"."entity_customer__new";
+CREATE TABLE "springline"."entity_customer__new" AS
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00' AND "purchase_rows"."channel" IN ('web', 'app')) AS "purchase_count_365d",
+    CAST(SUM("purchase_rows"."amount") FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-06-30 00:00:00+00') AS NUMERIC(38, 2)) AS "purchase_sum_amount_12m",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2024-05-01 00:00:00+00') > 0 AS "purchase_exists_60d",
+    (ARRAY_AGG("purchase_rows"."channel" ORDER BY "purchase_rows"."ordered_at" NULLS LAST, "purchase_rows"."channel" COLLATE "C" NULLS LAST))[1] AS "purchase_first_channel",
+    (ARRAY_AGG("purchase_rows"."ordered_at" ORDER BY "purchase_rows"."ordered_at" DESC NULLS LAST))[1] AS "purchase_last_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:20
+"visit" AS (
+  SELECT
+    "visit_rows"."visitor",
+    COUNT(*) > 0 AS "visit_exists_7d"
+  FROM "web"."visits" AS "visit_rows"
+  WHERE "visit_rows"."visited_on" < DATE '2024-07-01'
+    AND "visit_rows"."visited_on" >= DATE '2024-06-24'
+  GROUP BY "visit_rows"."visitor"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_rows"."customer_id",
+    COALESCE(COALESCE("purchase"."purchase_count_365d", 0) >= 3, FALSE) AS "web_buyers",
+    COALESCE("purchase"."purchase_sum_amount_12m" >= 500.00 AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE) AND COALESCE("visit"."visit_exists_7d", FALSE) AND UPPER("customer_rows"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST' AND "customer_rows"."city" IS NOT NULL, FALSE) AS "lapsing",
+    COALESCE("purchase"."purchase_first_channel" = 'web' AND "purchase"."purchase_last_ordered_at" >= TIMESTAMPTZ '2024-01-01 00:00:00+00', FALSE) AS "first_on_the_web"
+  FROM "crm"."customers" AS "customer_rows"
+  LEFT JOIN "purchase" ON "customer_rows"."customer_id" = "purchase"."customer_id"
+  LEFT JOIN "visit" ON "customer_rows"."customer_id" = "visit"."visitor"
+)
+SELECT
+  "customer"."customer_id",
+  "customer"."web_buyers",
+  "customer"."lapsing",
+  "customer"."first_on_the_web"
+FROM "customer";
+DROP TABLE IF EXISTS "springline"."entity_customer";
+ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
+COMMIT;;
+
+-- membership.customer
+BEGIN;
+DROP TABLE IF EXISTS "springline"."membership_customer__new";
+CREATE TABLE "springline"."membership_customer__new" AS
+WITH
+"current_members" AS (
+  SELECT
+    'web_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."web_buyers"
+  UNION ALL
+  SELECT
+    'lapsing' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."lapsing"
+  UNION ALL
+  SELECT
+    'first_on_the_web' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."first_on_the_web"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "springline"."membership_customer" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "springline"."membership_customer" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+DROP TABLE IF EXISTS "springline"."membership_customer";
+ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
+COMMIT;;
+

@@ -1,0 +1,285 @@
+-- segment.french_families
+WITH
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count"
+  FROM "customers" AS "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_rows"."id",
+    "household_rows"."country",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_rows"
+  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+)
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+LEFT JOIN "household" ON "customer"."household_id" = "household"."id"
+WHERE "household"."size" >= 3
+  AND "household"."country" = 'FR';
+
+-- segment.big_grocery_households
+WITH
+-- springline.yaml:24
+"line" AS (
+  SELECT
+    "line_rows"."customer",
+    CAST(SUM(CAST("line_rows"."price" AS DECIMAL(12, 2))) AS DECIMAL(38, 2)) AS "line_sum"
+  FROM "lines" AS "line_rows"
+  LEFT JOIN "products" AS "product" ON "line_rows"."product_id" = "product"."product_id"
+  WHERE "line_rows"."bought_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "product"."department" = 'GROCERY'
+  GROUP BY "line_rows"."customer"
+),
+-- springline.yaml:19
+"members_rows" AS (
+  SELECT
+    "members_rows_rows"."id",
+    "members_rows_rows"."household_id",
+    COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value"
+  FROM "customers" AS "members_rows_rows"
+  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+),
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) FILTER (WHERE "members_rows"."grocery_value" > CAST('100.00' AS DECIMAL(5, 2))) > 0 AS "members_exists",
+    COUNT(*) AS "members_count"
+  FROM "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_rows"."id",
+    COALESCE("members"."members_exists", FALSE) AS "members_exists",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_rows"
+  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+)
+SELECT
+  "household"."id"
+FROM "household"
+WHERE "household"."size" >= 2
+  AND "household"."members_exists";
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.product.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_product" (
+  "segment" VARCHAR,
+  "entity_id" VARCHAR,
+  "entered_at" TIMESTAMP(6),
+  "exited_at" TIMESTAMP(6)
+);
+
+-- entity.product
+CREATE OR REPLACE TABLE "springline"."entity_product" AS
+SELECT
+  "product"."product_id"
+FROM "products" AS "product";
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.household.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_household" (
+  "segment" VARCHAR,
+  "entity_id" VARCHAR,
+  "entered_at" TIMESTAMP(6),
+  "exited_at" TIMESTAMP(6)
+);
+
+-- entity.household
+CREATE OR REPLACE TABLE "springline"."entity_household" AS
+WITH
+-- springline.yaml:24
+"line" AS (
+  SELECT
+    "line_rows"."customer",
+    CAST(SUM(CAST("line_rows"."price" AS DECIMAL(12, 2))) AS DECIMAL(38, 2)) AS "line_sum"
+  FROM "lines" AS "line_rows"
+  LEFT JOIN "products" AS "product" ON "line_rows"."product_id" = "product"."product_id"
+  WHERE "line_rows"."bought_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "product"."department" = 'GROCERY'
+  GROUP BY "line_rows"."customer"
+),
+-- springline.yaml:19
+"members_rows" AS (
+  SELECT
+    "members_rows_rows"."id",
+    "members_rows_rows"."household_id",
+    COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value"
+  FROM "customers" AS "members_rows_rows"
+  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+),
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count",
+    COUNT(*) FILTER (WHERE "members_rows"."grocery_value" > CAST('100.00' AS DECIMAL(5, 2))) > 0 AS "members_exists"
+  FROM "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household_1" AS (
+  SELECT
+    "household_rows"."id",
+    COALESCE("members"."members_exists", FALSE) AS "members_exists",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_rows"
+  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_1"."id",
+    "household_1"."size",
+    COALESCE("household_1"."size" >= 2 AND "household_1"."members_exists", FALSE) AS "big_grocery_households"
+  FROM "household_1"
+)
+SELECT
+  "household"."id",
+  "household"."size",
+  "household"."big_grocery_households"
+FROM "household";
+
+-- membership.household
+CREATE OR REPLACE TABLE "springline"."membership_household" AS
+WITH
+"current_members" AS (
+  SELECT
+    'big_grocery_households' AS "segment",
+    CAST("e"."id" AS VARCHAR) AS "entity_id"
+  FROM "springline"."entity_household" AS "e"
+  WHERE "e"."big_grocery_households"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "springline"."membership_household" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "springline"."membership_household" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
+  "segment" VARCHAR,
+  "entity_id" VARCHAR,
+  "entered_at" TIMESTAMP(6),
+  "exited_at" TIMESTAMP(6)
+);
+
+-- entity.customer
+CREATE OR REPLACE TABLE "springline"."entity_customer" AS
+WITH
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count"
+  FROM "customers" AS "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_rows"."id",
+    "household_rows"."country",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_rows"
+  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+),
+-- springline.yaml:24
+"line" AS (
+  SELECT
+    "line_rows"."customer",
+    CAST(SUM(CAST("line_rows"."price" AS DECIMAL(12, 2))) FILTER (WHERE "product"."department" = 'GROCERY') AS DECIMAL(38, 2)) AS "line_sum",
+    MOST_FREQUENT("product"."department") FILTER (WHERE "line_rows"."bought_at" >= CAST('2023-12-30 00:00:00' AS TIMESTAMP(6))) AS "line_most_frequent_6m"
+  FROM "lines" AS "line_rows"
+  LEFT JOIN "products" AS "product" ON "line_rows"."product_id" = "product"."product_id"
+  WHERE "line_rows"."bought_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "line_rows"."customer"
+),
+-- springline.yaml:19
+"customer" AS (
+  SELECT
+    "customer_rows"."id",
+    COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value",
+    "line"."line_most_frequent_6m" AS "favourite_department",
+    COALESCE("household"."size" >= 3 AND "household"."country" = 'FR', FALSE) AS "french_families"
+  FROM "customers" AS "customer_rows"
+  LEFT JOIN "household" ON "customer_rows"."household_id" = "household"."id"
+  LEFT JOIN "line" ON "customer_rows"."id" = "line"."customer"
+)
+SELECT
+  "customer"."id",
+  "customer"."grocery_value",
+  "customer"."favourite_department",
+  "customer"."french_families"
+FROM "customer";
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+WITH
+"current_members" AS (
+  SELECT
+    'french_families' AS "segment",
+    CAST("e"."id" AS VARCHAR) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."french_families"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "springline"."membership_customer" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "springline"."membership_customer" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+

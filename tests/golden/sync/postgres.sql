@@ -1,0 +1,454 @@
+-- segment.vips
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+WHERE "customer"."vip" = TRUE;
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "state";
+
+-- membership.customer.create
+CREATE TABLE IF NOT EXISTS "state"."membership_customer" (
+  "segment" TEXT,
+  "entity_id" TEXT,
+  "entered_at" TIMESTAMPTZ,
+  "exited_at" TIMESTAMPTZ
+);
+
+-- entity.customer
+BEGIN;
+DROP TABLE IF EXISTS "state"."entity_customer__new";
+CREATE TABLE "state"."entity_customer__new" AS
+WITH
+-- springline.yaml:9
+"customer" AS (
+  SELECT
+    "customer_rows"."id",
+    COALESCE("customer_rows"."vip" = TRUE, FALSE) AS "vips"
+  FROM "customers" AS "customer_rows"
+)
+SELECT
+  "customer"."id",
+  "customer"."vips"
+FROM "customer";
+DROP TABLE IF EXISTS "state"."entity_customer";
+ALTER TABLE "state"."entity_customer__new" RENAME TO "entity_customer";
+COMMIT;;
+
+-- membership.customer
+BEGIN;
+DROP TABLE IF EXISTS "state"."membership_customer__new";
+CREATE TABLE "state"."membership_customer__new" AS
+WITH
+"current_members" AS (
+  SELECT
+    'vips' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "state"."entity_customer" AS "e"
+  WHERE "e"."vips"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "state"."membership_customer" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "state"."membership_customer" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+DROP TABLE IF EXISTS "state"."membership_customer";
+ALTER TABLE "state"."membership_customer__new" RENAME TO "membership_customer";
+COMMIT;;
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "state";
+
+-- sync.vips_to_files.ledger
+CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- sync.vips_to_files.rejected
+CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- sync.vips_to_files.desired
+BEGIN;
+DROP TABLE IF EXISTS "state"."desired_vips_to_files__new";
+CREATE TABLE "state"."desired_vips_to_files__new" AS
+WITH
+-- springline.yaml:13
+"mapped" AS (
+  SELECT
+    CAST("customer"."id" AS TEXT) AS "_key",
+    LOWER("customer"."email" COLLATE "und-x-icu") COLLATE "C" AS "Email",
+    "customer"."score" AS "It's a ""score""",
+    "customer"."seen_at" AS "seen"
+  FROM "customers" AS "customer"
+  WHERE "customer"."vip" = TRUE
+)
+SELECT
+  "mapped"."_key",
+  "mapped"."Email",
+  "mapped"."It's a ""score""",
+  "mapped"."seen",
+  ENCODE(SHA256(CONVERT_TO('5=Email;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."Email") AS BIGINT) AS TEXT) || ':' || "mapped"."Email", '-') || ('14=It''s a "score";' || COALESCE(CAST(CAST(CHAR_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT)) AS BIGINT) AS TEXT) || ':' || CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT), '-')) || ('4=seen;' || COALESCE(CAST(CAST(CHAR_LENGTH(TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) AS BIGINT) AS TEXT) || ':' || TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '-')), 'UTF8')), 'hex') AS "_hash"
+FROM "mapped";
+DROP TABLE IF EXISTS "state"."desired_vips_to_files";
+ALTER TABLE "state"."desired_vips_to_files__new" RENAME TO "desired_vips_to_files";
+COMMIT;;
+
+-- sync.vips_to_files.duplicates
+SELECT
+  "d"."_key",
+  COUNT(*) AS "rows"
+FROM "state"."desired_vips_to_files" AS "d"
+GROUP BY "d"."_key"
+HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
+ORDER BY "d"."_key" COLLATE "C" NULLS LAST
+LIMIT 5;
+
+-- sync.vips_to_files.counts
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."Email",
+    "d"."It's a ""score""",
+    "d"."seen"
+  FROM "state"."desired_vips_to_files" AS "d"
+  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_change",
+  "r"."_key" IS NOT NULL AS "held",
+  COUNT(*) AS "rows"
+FROM "difference" AS "c"
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.vips_to_files.changes
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."Email",
+    "d"."It's a ""score""",
+    "d"."seen"
+  FROM "state"."desired_vips_to_files" AS "d"
+  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_key",
+  "c"."_change",
+  "c"."_hash",
+  "c"."Email",
+  "c"."It's a ""score""",
+  "c"."seen"
+FROM "difference" AS "c"
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+WHERE "c"."_change" IN ('added', 'changed', 'removed')
+  AND "r"."_key" IS NULL;
+
+-- sync.vips_to_files.outcomes.drop
+DROP TABLE IF EXISTS "state"."outcomes_vips_to_files";
+
+-- sync.vips_to_files.outcomes
+CREATE TABLE IF NOT EXISTS "state"."outcomes_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ,
+  "removed" BOOLEAN
+);
+
+-- sync.vips_to_files.refusals.drop
+DROP TABLE IF EXISTS "state"."refusals_vips_to_files";
+
+-- sync.vips_to_files.refusals
+CREATE TABLE IF NOT EXISTS "state"."refusals_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "seen_at" TIMESTAMPTZ
+);
+
+-- sync.vips_to_files.acknowledge
+MERGE INTO "state"."ledger_vips_to_files" AS t
+USING "state"."outcomes_vips_to_files" AS s
+ON t."_key" = s."_key"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "_hash" = s."_hash",
+  "run_id" = s."run_id",
+  "sent_at" = s."sent_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("_key", "_hash", "run_id", "sent_at")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+
+-- sync.vips_to_files.refuse
+BEGIN;
+DROP TABLE IF EXISTS "state"."rejected_vips_to_files__new";
+CREATE TABLE "state"."rejected_vips_to_files__new" AS
+SELECT
+  "f"."_key",
+  "f"."_hash",
+  "f"."operation",
+  "f"."code",
+  "f"."message",
+  "f"."retryable",
+  "f"."run_id",
+  COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
+  "f"."seen_at" AS "last_seen_at",
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+FROM "state"."refusals_vips_to_files" AS "f"
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "f"."_key" = "r"."_key"
+UNION ALL
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "state"."rejected_vips_to_files" AS "r"
+LEFT JOIN "state"."refusals_vips_to_files" AS "f" ON "r"."_key" = "f"."_key"
+LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key"
+WHERE "f"."_key" IS NULL
+  AND "o"."_key" IS NULL;
+DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
+ALTER TABLE "state"."rejected_vips_to_files__new" RENAME TO "rejected_vips_to_files";
+COMMIT;;
+
+-- sync.vips_to_files.desired.drop
+DROP TABLE IF EXISTS "state"."desired_vips_to_files";
+
+-- sync.vips_to_files.outcomes.drop
+DROP TABLE IF EXISTS "state"."outcomes_vips_to_files";
+
+-- sync.vips_to_files.refusals.drop
+DROP TABLE IF EXISTS "state"."refusals_vips_to_files";
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "state";
+
+-- sync.all_to_files.ledger
+CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- sync.all_to_files.rejected
+CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- sync.all_to_files.desired
+BEGIN;
+DROP TABLE IF EXISTS "state"."desired_all_to_files__new";
+CREATE TABLE "state"."desired_all_to_files__new" AS
+WITH
+-- springline.yaml:19
+"mapped" AS (
+  SELECT
+    CAST("customer"."id" AS TEXT) AS "_key",
+    "customer"."email"
+  FROM "customers" AS "customer"
+)
+SELECT
+  "mapped"."_key",
+  "mapped"."email",
+  ENCODE(SHA256(CONVERT_TO('5=email;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."email") AS BIGINT) AS TEXT) || ':' || "mapped"."email", '-'), 'UTF8')), 'hex') AS "_hash"
+FROM "mapped";
+DROP TABLE IF EXISTS "state"."desired_all_to_files";
+ALTER TABLE "state"."desired_all_to_files__new" RENAME TO "desired_all_to_files";
+COMMIT;;
+
+-- sync.all_to_files.duplicates
+SELECT
+  "d"."_key",
+  COUNT(*) AS "rows"
+FROM "state"."desired_all_to_files" AS "d"
+GROUP BY "d"."_key"
+HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
+ORDER BY "d"."_key" COLLATE "C" NULLS LAST
+LIMIT 5;
+
+-- sync.all_to_files.counts
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."email"
+  FROM "state"."desired_all_to_files" AS "d"
+  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_change",
+  "r"."_key" IS NOT NULL AS "held",
+  COUNT(*) AS "rows"
+FROM "difference" AS "c"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.all_to_files.changes
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."email"
+  FROM "state"."desired_all_to_files" AS "d"
+  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_key",
+  "c"."_change",
+  "c"."_hash",
+  "c"."email"
+FROM "difference" AS "c"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+WHERE "c"."_change" IN ('added')
+  AND "r"."_key" IS NULL;
+
+-- sync.all_to_files.outcomes.drop
+DROP TABLE IF EXISTS "state"."outcomes_all_to_files";
+
+-- sync.all_to_files.outcomes
+CREATE TABLE IF NOT EXISTS "state"."outcomes_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ,
+  "removed" BOOLEAN
+);
+
+-- sync.all_to_files.refusals.drop
+DROP TABLE IF EXISTS "state"."refusals_all_to_files";
+
+-- sync.all_to_files.refusals
+CREATE TABLE IF NOT EXISTS "state"."refusals_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "seen_at" TIMESTAMPTZ
+);
+
+-- sync.all_to_files.acknowledge
+MERGE INTO "state"."ledger_all_to_files" AS t
+USING "state"."outcomes_all_to_files" AS s
+ON t."_key" = s."_key"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "_hash" = s."_hash",
+  "run_id" = s."run_id",
+  "sent_at" = s."sent_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("_key", "_hash", "run_id", "sent_at")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+
+-- sync.all_to_files.refuse
+BEGIN;
+DROP TABLE IF EXISTS "state"."rejected_all_to_files__new";
+CREATE TABLE "state"."rejected_all_to_files__new" AS
+SELECT
+  "f"."_key",
+  "f"."_hash",
+  "f"."operation",
+  "f"."code",
+  "f"."message",
+  "f"."retryable",
+  "f"."run_id",
+  COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
+  "f"."seen_at" AS "last_seen_at",
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+FROM "state"."refusals_all_to_files" AS "f"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "f"."_key" = "r"."_key"
+UNION ALL
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "state"."rejected_all_to_files" AS "r"
+LEFT JOIN "state"."refusals_all_to_files" AS "f" ON "r"."_key" = "f"."_key"
+LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key"
+WHERE "f"."_key" IS NULL
+  AND "o"."_key" IS NULL;
+DROP TABLE IF EXISTS "state"."rejected_all_to_files";
+ALTER TABLE "state"."rejected_all_to_files__new" RENAME TO "rejected_all_to_files";
+COMMIT;;
+
+-- sync.all_to_files.desired.drop
+DROP TABLE IF EXISTS "state"."desired_all_to_files";
+
+-- sync.all_to_files.outcomes.drop
+DROP TABLE IF EXISTS "state"."outcomes_all_to_files";
+
+-- sync.all_to_files.refusals.drop
+DROP TABLE IF EXISTS "state"."refusals_all_to_files";
+
