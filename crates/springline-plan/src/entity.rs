@@ -10,11 +10,15 @@ use springline_ir::{
     ColumnRef, Expr, ExprKind, From, FunctionId, Join, JoinKind, Literal, OrderBy, OutputColumn, RelExpr, Relation,
     Select, Type,
 };
-use springline_model::{Entity, EntityId, FieldId, Gather, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr};
+use springline_model::{
+    Entity, EntityId, EventId, FieldId, Gather, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr,
+};
 
 use crate::PlanError;
+use crate::absent::required;
 use crate::build::{Build, Scope, column, output, unique};
-use crate::gather::{gather, gather_name};
+use crate::clock::before;
+use crate::gather::{Gathered, gather, gather_name, or_nothing};
 use crate::wanted::Wanted;
 
 /// Something computed from the values of an entity's row.
@@ -45,55 +49,134 @@ impl Build<'_> {
     /// The rows of an entity or event under an alias, with a value for each that is wanted. The alias
     /// is unique in the query.
     pub(crate) fn row(&mut self, row: RowId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+        self.row_where(row, alias, wanted, None)
+    }
+
+    /// The same for a caller that keeps only rows for which `condition` is true: rows that cannot fulfil
+    /// it may be missing.
+    pub(crate) fn row_where(
+        &mut self,
+        row: RowId,
+        alias: &str,
+        wanted: &Wanted,
+        condition: Option<&ValueExpr>,
+    ) -> Result<Scope, PlanError> {
         match row {
             RowId::Entity(entity) if wanted.iter().any(|(leaf, _)| Computed::of(leaf).is_some()) => {
-                self.computed(entity, alias, wanted)
+                self.computed(entity, alias, wanted, condition)
             }
-            _ => self.plain(row, alias, wanted),
+            _ => self.plain(row, alias, wanted, condition),
         }
     }
 
     /// Rows without computed values: the source, joined with related rows and gathered relations.
-    fn plain(&mut self, row: RowId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+    fn plain(
+        &mut self,
+        row: RowId,
+        alias: &str,
+        wanted: &Wanted,
+        condition: Option<&ValueExpr>,
+    ) -> Result<Scope, PlanError> {
         let project = self.context.project;
-        let source = project.row_source(row);
-        let from = match row {
-            RowId::Entity(id) if project.entity(id).distinct => self.distinct_keys(project.entity(id), alias),
-            _ => From { relation: Relation::Table(source.table.clone()), alias: alias.to_owned() },
+        let (mut gathered, required) = match row {
+            RowId::Entity(entity) => self.gathered(entity, wanted, condition)?,
+            RowId::Event(..) => (Vec::new(), HashSet::new()),
         };
-        let mut scope = Scope { from, joins: Vec::new(), values: HashMap::new() };
-        let base = scope.from.alias.clone();
+        let mut scope = match row {
+            RowId::Entity(id) if project.entity(id).distinct => self.distinct_keys(id, alias, &mut gathered, &required),
+            _ => Scope {
+                from: From {
+                    relation: Relation::Table(project.row_source(row).table.clone()),
+                    alias: alias.to_owned(),
+                },
+                joins: Vec::new(),
+                values: HashMap::new(),
+            },
+        };
         for (leaf, ty) in wanted.iter() {
             if let Leaf::Column(name) = leaf {
-                scope.values.insert(leaf.clone(), column(&base, name, ty.clone()));
+                scope.values.entry(leaf.clone()).or_insert_with(|| column(alias, name, ty.clone()));
             }
         }
         for (relationship, inner) in related(wanted) {
-            self.join_related(row, relationship, &inner, &base, &mut scope)?;
+            self.join_related(row, relationship, &inner, alias, &mut scope)?;
         }
         if let RowId::Entity(entity) = row {
-            for (over, gathers) in gathers(wanted) {
-                self.join_gathered(entity, over, &gathers, &base, &mut scope)?;
+            let (key, key_type) = primary_key(project.entity(entity), self);
+            let key = Leaf::Column(key);
+            let own_key = scope
+                .values
+                .get(&key)
+                .cloned()
+                .unwrap_or_else(|| column(alias, &project.entity(entity).primary_key, key_type));
+            for (over, gathers, relation) in gathered {
+                join_gathered(&gathers, relation, &own_key, required.contains(&over), &mut scope);
             }
         }
         Ok(scope)
     }
 
-    /// The distinct primary keys of an entity whose source has many rows for each.
-    fn distinct_keys(&mut self, entity: &Entity, alias: &str) -> From {
-        let source = self.context.project.source(entity.source);
-        let ty = source.column(&entity.primary_key).map_or(Type::String, |c| c.ty.clone());
-        let rows = self.unique(&format!("{alias}_base"));
-        let key = column(&rows, &entity.primary_key, ty);
+    /// The gathered relations of an entity, and which of them a row must have a row in to be kept.
+    fn gathered<'w>(
+        &mut self,
+        entity: EntityId,
+        wanted: &'w Wanted,
+        condition: Option<&ValueExpr>,
+    ) -> Result<(Vec<Group<'w>>, HashSet<Over>), PlanError> {
+        let project = self.context.project;
+        let groups = gathers(wanted);
+        let overs: Vec<Over> = groups.iter().map(|(over, _)| *over).collect();
+        let required = condition.map_or_else(HashSet::new, |c| required(project, entity, c, &overs));
+        let native = native_event(project.entity(entity));
+        let mut all = Vec::new();
+        for (over, list) in groups {
+            let keys_only = Some(over) == native.map(Over::Event);
+            let relation = gather(self, entity, over, &list, keys_only)?;
+            all.push((over, list, relation));
+        }
+        Ok((all, required))
+    }
+
+    /// The keys of an entity whose source has many rows for each. It exists from its first event on.
+    /// Where the events that the source holds are gathered anyway, the gathered relation has the keys.
+    fn distinct_keys(
+        &mut self,
+        id: EntityId,
+        alias: &str,
+        gathered: &mut Vec<Group<'_>>,
+        required: &HashSet<Over>,
+    ) -> Scope {
+        let project = self.context.project;
+        let entity = project.entity(id);
+        let native = native_event(entity);
+        let usable = gathered.iter().position(|(over, _, relation)| {
+            Some(*over) == native.map(Over::Event) && (relation.has_every_key || required.contains(over))
+        });
+        let key_leaf = Leaf::Column(entity.primary_key.clone());
+        if let Some(place) = usable {
+            let (_, gathers, relation) = gathered.remove(place);
+            let mut values = HashMap::from([(key_leaf, relation.key(alias))]);
+            values.extend(gathers.iter().map(|g| Leaf::Aggregate(Box::new((*g).clone()))).zip(relation.values(alias)));
+            let from = From { alias: alias.to_owned(), ..relation.from };
+            return Scope { from, joins: Vec::new(), values };
+        }
+        let source = project.source(entity.source);
+        let (key, ty) = primary_key(entity, self);
+        let rows = self.unique(&format!("{alias}_rows"));
+        let key_value = column(&rows, &key, ty);
+        let at = native.and_then(|event| source.column(&entity.events[event.0].at));
+        let exists = at.map(|at| before(column(&rows, &at.name, at.ty.clone()), self.context.as_of, &project.timezone));
+        let has_key = Expr::call(FunctionId::IS_NOT_NULL, vec![key_value.clone()], Type::Boolean);
         let from = From { relation: Relation::Table(source.table.clone()), alias: rows };
         let select = Select {
             distinct: true,
-            filter: Some(Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean)),
-            ..Select::new(from, vec![output(&entity.primary_key, key)])
+            filter: Expr::all(exists.into_iter().chain([has_key])),
+            ..Select::new(from, vec![output(&entity.primary_key, key_value)])
         };
         let name = self.unique(&format!("{alias}_keys"));
         let comment = self.locate(entity.span);
-        From { alias: alias.to_owned(), ..self.step(name, Some(comment), select) }
+        let from = From { alias: alias.to_owned(), ..self.step(name, Some(comment), select) };
+        Scope { from, joins: Vec::new(), values: HashMap::new() }
     }
 
     /// Joins the one related row, by its primary key.
@@ -131,28 +214,15 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Joins the aggregates over one event or relationship, which has at most one row per key.
-    fn join_gathered(
-        &mut self,
-        entity: EntityId,
-        over: Over,
-        gathers: &[&Gather],
-        base: &str,
-        scope: &mut Scope,
-    ) -> Result<(), PlanError> {
-        let (key, key_type) = primary_key(self.context.project.entity(entity), self);
-        let gathered = gather(self, entity, over, gathers)?;
-        for (gather, value) in gathers.iter().zip(gathered.values) {
-            scope.values.insert(Leaf::Aggregate(Box::new((*gather).clone())), value);
-        }
-        let on = Expr::compare(FunctionId::EQ, column(base, &key, key_type), gathered.key);
-        scope.joins.push(Join { kind: JoinKind::Left, from: gathered.from, on });
-        Ok(())
-    }
-
     /// An entity's rows with computed values: a first step with all that is not computed, then one step
     /// per level of values that build upon one another.
-    fn computed(&mut self, id: EntityId, alias: &str, wanted: &Wanted) -> Result<Scope, PlanError> {
+    fn computed(
+        &mut self,
+        id: EntityId,
+        alias: &str,
+        wanted: &Wanted,
+        condition: Option<&ValueExpr>,
+    ) -> Result<Scope, PlanError> {
         let project = self.context.project;
         let entity = project.entity(id);
         let levels = self.levels(id, wanted);
@@ -175,7 +245,9 @@ impl Build<'_> {
         }
 
         let rows = self.unique(&format!("{alias}_base"));
-        let mut scope = self.plain(RowId::Entity(id), &rows, &raw)?;
+        // A window function looks at the rows beside its own: then none may be missing.
+        let condition = condition.filter(|_| !expressions.values().any(ValueExpr::has_window));
+        let mut scope = self.plain(RowId::Entity(id), &rows, &raw, condition)?;
         let mut columns = HashSet::new();
         let mut names: HashMap<Leaf, String> = HashMap::new();
         for (i, level) in levels.iter().enumerate() {
@@ -285,6 +357,26 @@ impl Build<'_> {
             Computed::Segment(_) => expr.or_else(Expr::literal(Literal::Boolean(false))),
         }
     }
+}
+
+/// Aggregates over one event or relationship, and their relation.
+type Group<'w> = (Over, Vec<&'w Gather>, Gathered);
+
+/// Joins aggregates over one event or relationship, which have at most one row per key.
+fn join_gathered(gathers: &[&Gather], relation: Gathered, own_key: &RelExpr, required: bool, scope: &mut Scope) {
+    let alias = relation.from.alias.clone();
+    for (gather, value) in gathers.iter().zip(relation.values(&alias)) {
+        scope.values.insert(Leaf::Aggregate(Box::new((*gather).clone())), or_nothing(gather, value));
+    }
+    let on = Expr::compare(FunctionId::EQ, own_key.clone(), relation.key(&alias));
+    let kind = if required { JoinKind::Inner } else { JoinKind::Left };
+    scope.joins.push(Join { kind, from: relation.from, on });
+}
+
+/// The event that the rows of an entity's own source are, where the entity is known by its events.
+fn native_event(entity: &Entity) -> Option<EventId> {
+    let is_native = |event: &springline_model::Event| event.source == entity.source && event.key == entity.primary_key;
+    entity.distinct.then(|| entity.events.iter().position(is_native).map(EventId)).flatten()
 }
 
 /// The entity's primary key and its type.

@@ -10,20 +10,35 @@ use crate::build::{Build, Scope, column, output, unique};
 use crate::clock::{before, not_before, window_start};
 use crate::wanted::Wanted;
 
-/// A gathered relation: its step, the column that holds the entity's key, and per aggregate its value
-/// seen from the entity (with the defaults for entities that have no row).
+/// A gathered relation: at most one row per key.
 pub(crate) struct Gathered {
     pub(crate) from: From,
-    pub(crate) key: RelExpr,
-    pub(crate) values: Vec<RelExpr>,
+    /// It has a row for every key that has an event before `as_of`, whatever the aggregates look at.
+    pub(crate) has_every_key: bool,
+    key: (String, Type),
+    values: Vec<(String, Type)>,
 }
 
-/// Builds the step for aggregates over one event or relationship.
+impl Gathered {
+    /// The key under an alias of the relation.
+    pub(crate) fn key(&self, alias: &str) -> RelExpr {
+        column(alias, &self.key.0, self.key.1.clone())
+    }
+
+    /// The values under an alias of the relation.
+    pub(crate) fn values(&self, alias: &str) -> impl Iterator<Item = RelExpr> {
+        self.values.iter().map(move |(name, ty)| column(alias, name, ty.clone()))
+    }
+}
+
+/// Builds the step for aggregates over one event or relationship. Rows without a key are left out where
+/// `keys_only`: elsewhere they do no harm, for nothing joins with null.
 pub(crate) fn gather(
     build: &mut Build<'_>,
     entity: EntityId,
     over: Over,
     gathers: &[&Gather],
+    keys_only: bool,
 ) -> Result<Gathered, PlanError> {
     let project = build.context.project;
     let row = project.gathered_row(entity, over);
@@ -68,18 +83,18 @@ pub(crate) fn gather(
     }
 
     let step_name = build.unique(name);
-    let exists_from = |columns: &[springline_ir::OutputColumn], i: usize| {
-        column(&step_name, &columns[i].name, columns[i].expr.ty.clone())
-    };
-    let values = gathers.iter().enumerate().map(|(i, g)| or_nothing(g, exists_from(&columns, i + 1))).collect();
-    let key_ref = column(&step_name, &key_column, key.ty.clone());
+    let described: Vec<(String, Type)> = columns.iter().map(|c| (c.name.clone(), c.expr.ty.clone())).collect();
     let zone = &project.timezone;
     let as_of = at.map(|at| before(at, build.context.as_of, zone));
     let widest = widest(build, &scope, gathers, at_name.and_then(|at| source_column(build, row, at)))?;
-    let filter = Expr::all(as_of.into_iter().chain(widest).chain(shared));
+    let has_every_key = widest.is_none() && shared.is_empty();
+    let has_key = keys_only.then(|| Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean));
+    let filter = Expr::all(as_of.into_iter().chain(widest).chain(shared).chain(has_key));
     let select = Select { filter, group_by: vec![key], ..scope.select(columns) };
     let from = build.step(step_name, Some(build.locate(span)), select);
-    Ok(Gathered { from, key: key_ref, values })
+    let mut described = described.into_iter();
+    let key = described.next().unwrap_or((key_column, Type::String));
+    Ok(Gathered { from, has_every_key, key, values: described.collect() })
 }
 
 /// A column of the row's own source, as a model expression.
@@ -170,7 +185,7 @@ fn order(function: FunctionId, at: Option<&RelExpr>) -> Vec<OrderBy<springline_i
 
 /// The value seen from an entity, which may have no row at all in the gathered relation: a count is
 /// zero there and nothing exists; other aggregates are null.
-fn or_nothing(gather: &Gather, value: RelExpr) -> RelExpr {
+pub(crate) fn or_nothing(gather: &Gather, value: RelExpr) -> RelExpr {
     match gather.function {
         FunctionId::COUNT | FunctionId::COUNT_DISTINCT => value.or_else(Expr::literal(Literal::Integer(0))),
         FunctionId::EXISTS => value.or_else(Expr::literal(Literal::Boolean(false))),

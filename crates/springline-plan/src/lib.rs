@@ -4,6 +4,7 @@
 //! comes in as [`springline_ir::Capabilities`]. It reads no clock either: everything is as of
 //! [`Context::as_of`], which becomes literals.
 
+mod absent;
 mod build;
 mod clock;
 mod entity;

@@ -89,7 +89,7 @@ fn rows<'a>(context: Context<'a>, segment: SegmentId) -> Result<Rows<'a>, PlanEr
     wanted.add(&key, &ty);
     wanted.add_expr(&segment.condition);
     let alias = build.unique(&entity.name);
-    let scope = build.row(RowId::Entity(segment.entity), &alias, &wanted)?;
+    let scope = build.row_where(RowId::Entity(segment.entity), &alias, &wanted, Some(&segment.condition))?;
     Ok(Rows { build, scope, wanted, key })
 }
 

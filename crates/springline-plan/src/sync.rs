@@ -131,7 +131,7 @@ fn desired(context: Context<'_>, sync: &Sync) -> Result<Query, PlanError> {
         wanted.add_expr(condition);
     }
     let alias = build.unique(&context.project.entity(sync.entity).name);
-    let scope = build.row(RowId::Entity(sync.entity), &alias, &wanted)?;
+    let scope = build.row_where(RowId::Entity(sync.entity), &alias, &wanted, condition)?;
     let mut columns = vec![output(KEY, text(scope.lower(&sync.key)?))];
     for mapping in &sync.map {
         columns.push(output(&mapping.field, scope.lower(&mapping.expr)?));

@@ -1,12 +1,5 @@
 -- segment.affluent
 WITH
--- springline.yaml:12
-"household_keys" AS (
-  SELECT DISTINCT
-    "household_rows"."household_id"
-  FROM "transactions" AS "household_rows"
-  WHERE "household_rows"."household_id" IS NOT NULL
-),
 -- springline.yaml:17
 "line" AS (
   SELECT
@@ -14,16 +7,16 @@ WITH
     AVG("line_rows"."sales_value") AS "line_avg_sales_value"
   FROM "transactions" AS "line_rows"
   WHERE "line_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "line_rows"."household_id" IS NOT NULL
   GROUP BY "line_rows"."household_id"
 )
 SELECT
   "household"."household_id"
-FROM "household_keys" AS "household"
+FROM "line" AS "household"
 LEFT JOIN "demographics" AS "demographics" ON "household"."household_id" = "demographics"."household_id"
-LEFT JOIN "line" ON "household"."household_id" = "line"."household_id"
 WHERE "demographics"."household_id" IS NOT NULL
   AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE)
-  AND "line"."line_avg_sales_value" > CAST('3.5' AS DOUBLE);
+  AND "household"."line_avg_sales_value" > CAST('3.5' AS DOUBLE);
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -56,13 +49,6 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_household" (
 -- entity.household
 CREATE OR REPLACE TABLE "springline"."entity_household" AS
 WITH
--- springline.yaml:12
-"household_rows_keys" AS (
-  SELECT DISTINCT
-    "household_rows_rows"."household_id"
-  FROM "transactions" AS "household_rows_rows"
-  WHERE "household_rows_rows"."household_id" IS NOT NULL
-),
 -- springline.yaml:17
 "line" AS (
   SELECT
@@ -70,16 +56,16 @@ WITH
     AVG("line_rows"."sales_value") AS "line_avg_sales_value"
   FROM "transactions" AS "line_rows"
   WHERE "line_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "line_rows"."household_id" IS NOT NULL
   GROUP BY "line_rows"."household_id"
 ),
 -- springline.yaml:12
 "household" AS (
   SELECT
-    "household_rows"."household_id",
-    COALESCE("demographics"."household_id" IS NOT NULL AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE) AND "line"."line_avg_sales_value" > CAST('3.5' AS DOUBLE), FALSE) AS "affluent"
-  FROM "household_rows_keys" AS "household_rows"
-  LEFT JOIN "demographics" AS "demographics" ON "household_rows"."household_id" = "demographics"."household_id"
-  LEFT JOIN "line" ON "household_rows"."household_id" = "line"."household_id"
+    "household_base"."household_id",
+    COALESCE("demographics"."household_id" IS NOT NULL AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE) AND "household_base"."line_avg_sales_value" > CAST('3.5' AS DOUBLE), FALSE) AS "affluent"
+  FROM "line" AS "household_base"
+  LEFT JOIN "demographics" AS "demographics" ON "household_base"."household_id" = "demographics"."household_id"
 )
 SELECT
   "household"."household_id",

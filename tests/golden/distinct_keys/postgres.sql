@@ -1,12 +1,5 @@
 -- segment.affluent
 WITH
--- springline.yaml:12
-"household_keys" AS (
-  SELECT DISTINCT
-    "household_rows"."household_id"
-  FROM "transactions" AS "household_rows"
-  WHERE "household_rows"."household_id" IS NOT NULL
-),
 -- springline.yaml:17
 "line" AS (
   SELECT
@@ -14,16 +7,16 @@ WITH
     CAST(AVG("line_rows"."sales_value") AS DOUBLE PRECISION) AS "line_avg_sales_value"
   FROM "transactions" AS "line_rows"
   WHERE "line_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "line_rows"."household_id" IS NOT NULL
   GROUP BY "line_rows"."household_id"
 )
 SELECT
   "household"."household_id"
-FROM "household_keys" AS "household"
+FROM "line" AS "household"
 LEFT JOIN "demographics" AS "demographics" ON "household"."household_id" = "demographics"."household_id"
-LEFT JOIN "line" ON "household"."household_id" = "line"."household_id"
 WHERE "demographics"."household_id" IS NOT NULL
   AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE)
-  AND "line"."line_avg_sales_value" > CAST('3.5' AS DOUBLE PRECISION);
+  AND "household"."line_avg_sales_value" > CAST('3.5' AS DOUBLE PRECISION);
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -45,7 +38,7 @@ SELECT
 FROM "demographics" AS "demographics";
 DROP TABLE IF EXISTS "springline"."entity_demographics";
 ALTER TABLE "springline"."entity_demographics__new" RENAME TO "entity_demographics";
-COMMIT;;
+COMMIT;
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -63,13 +56,6 @@ BEGIN;
 DROP TABLE IF EXISTS "springline"."entity_household__new";
 CREATE TABLE "springline"."entity_household__new" AS
 WITH
--- springline.yaml:12
-"household_rows_keys" AS (
-  SELECT DISTINCT
-    "household_rows_rows"."household_id"
-  FROM "transactions" AS "household_rows_rows"
-  WHERE "household_rows_rows"."household_id" IS NOT NULL
-),
 -- springline.yaml:17
 "line" AS (
   SELECT
@@ -77,16 +63,16 @@ WITH
     CAST(AVG("line_rows"."sales_value") AS DOUBLE PRECISION) AS "line_avg_sales_value"
   FROM "transactions" AS "line_rows"
   WHERE "line_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "line_rows"."household_id" IS NOT NULL
   GROUP BY "line_rows"."household_id"
 ),
 -- springline.yaml:12
 "household" AS (
   SELECT
-    "household_rows"."household_id",
-    COALESCE("demographics"."household_id" IS NOT NULL AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE) AND "line"."line_avg_sales_value" > CAST('3.5' AS DOUBLE PRECISION), FALSE) AS "affluent"
-  FROM "household_rows_keys" AS "household_rows"
-  LEFT JOIN "demographics" AS "demographics" ON "household_rows"."household_id" = "demographics"."household_id"
-  LEFT JOIN "line" ON "household_rows"."household_id" = "line"."household_id"
+    "household_base"."household_id",
+    COALESCE("demographics"."household_id" IS NOT NULL AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE) AND "household_base"."line_avg_sales_value" > CAST('3.5' AS DOUBLE PRECISION), FALSE) AS "affluent"
+  FROM "line" AS "household_base"
+  LEFT JOIN "demographics" AS "demographics" ON "household_base"."household_id" = "demographics"."household_id"
 )
 SELECT
   "household"."household_id",
@@ -94,7 +80,7 @@ SELECT
 FROM "household";
 DROP TABLE IF EXISTS "springline"."entity_household";
 ALTER TABLE "springline"."entity_household__new" RENAME TO "entity_household";
-COMMIT;;
+COMMIT;
 
 -- membership.household
 BEGIN;
@@ -134,5 +120,5 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "springline"."membership_household";
 ALTER TABLE "springline"."membership_household__new" RENAME TO "membership_household";
-COMMIT;;
+COMMIT;
 

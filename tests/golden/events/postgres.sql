@@ -14,7 +14,7 @@ WITH
 SELECT
   "customer"."customer_id"
 FROM "crm"."customers" AS "customer"
-LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
 WHERE COALESCE("purchase"."purchase_count_365d", 0) >= 3;
 
 -- segment.lapsing
@@ -43,8 +43,8 @@ WITH
 SELECT
   "customer"."customer_id"
 FROM "crm"."customers" AS "customer"
-LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
-LEFT JOIN "visit" ON "customer"."customer_id" = "visit"."visitor"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+INNER JOIN "visit" ON "customer"."customer_id" = "visit"."visitor"
 WHERE "purchase"."purchase_sum_amount_12m" >= 500.00
   AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE)
   AND COALESCE("visit"."visit_exists_7d", FALSE)
@@ -66,7 +66,7 @@ WITH
 SELECT
   "customer"."customer_id"
 FROM "crm"."customers" AS "customer"
-LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
 WHERE "purchase"."purchase_first_channel" = 'web'
   AND "purchase"."purchase_last_ordered_at" >= TIMESTAMPTZ '2024-01-01 00:00:00+00';
 
@@ -112,13 +112,13 @@ WITH
 -- springline.yaml:15
 "customer" AS (
   SELECT
-    "customer_rows"."customer_id",
+    "customer_base"."customer_id",
     COALESCE(COALESCE("purchase"."purchase_count_365d", 0) >= 3, FALSE) AS "web_buyers",
-    COALESCE("purchase"."purchase_sum_amount_12m" >= 500.00 AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE) AND COALESCE("visit"."visit_exists_7d", FALSE) AND UPPER("customer_rows"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST' AND "customer_rows"."city" IS NOT NULL, FALSE) AS "lapsing",
+    COALESCE("purchase"."purchase_sum_amount_12m" >= 500.00 AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE) AND COALESCE("visit"."visit_exists_7d", FALSE) AND UPPER("customer_base"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST' AND "customer_base"."city" IS NOT NULL, FALSE) AS "lapsing",
     COALESCE("purchase"."purchase_first_channel" = 'web' AND "purchase"."purchase_last_ordered_at" >= TIMESTAMPTZ '2024-01-01 00:00:00+00', FALSE) AS "first_on_the_web"
-  FROM "crm"."customers" AS "customer_rows"
-  LEFT JOIN "purchase" ON "customer_rows"."customer_id" = "purchase"."customer_id"
-  LEFT JOIN "visit" ON "customer_rows"."customer_id" = "visit"."visitor"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+  LEFT JOIN "visit" ON "customer_base"."customer_id" = "visit"."visitor"
 )
 SELECT
   "customer"."customer_id",
@@ -128,7 +128,7 @@ SELECT
 FROM "customer";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
-COMMIT;;
+COMMIT;
 
 -- membership.customer
 BEGIN;
@@ -180,5 +180,5 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "springline"."membership_customer";
 ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
-COMMIT;;
+COMMIT;
 

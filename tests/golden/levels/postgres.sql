@@ -12,10 +12,10 @@ WITH
 -- springline.yaml:11
 "customer_1" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "purchase" ON "customer_rows"."id" = "purchase"."customer_id"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
 -- springline.yaml:11
 "customer_2" AS (
@@ -52,11 +52,11 @@ WITH
 -- springline.yaml:11
 "customer_1" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
     COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "purchase" ON "customer_rows"."id" = "purchase"."customer_id"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
 -- springline.yaml:11
 "customer_2" AS (
@@ -104,11 +104,11 @@ WITH
 -- springline.yaml:11
 "customer_1" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
     COALESCE("purchase"."purchase_count", 0) AS "orders"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "purchase" ON "customer_rows"."id" = "purchase"."customer_id"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
 -- springline.yaml:11
 "customer_2" AS (
@@ -171,13 +171,13 @@ WITH
 -- springline.yaml:11
 "customer_1" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
-    BTRIM("customer_rows"."first_name" || ' ' || "customer_rows"."last_name") AS "full_name",
+    BTRIM("customer_base"."first_name" || ' ' || "customer_base"."last_name") AS "full_name",
     COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
     COALESCE("purchase"."purchase_count", 0) AS "orders"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "purchase" ON "customer_rows"."id" = "purchase"."customer_id"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
 -- springline.yaml:11
 "customer_2" AS (
@@ -247,7 +247,7 @@ SELECT
 FROM "customer";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
-COMMIT;;
+COMMIT;
 
 -- membership.customer
 BEGIN;
@@ -299,5 +299,5 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "springline"."membership_customer";
 ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
-COMMIT;;
+COMMIT;
 

@@ -11,11 +11,11 @@ WITH
 -- springline.yaml:14
 "household" AS (
   SELECT
-    "household_rows"."id",
-    "household_rows"."country",
+    "household_base"."id",
+    "household_base"."country",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
 )
 SELECT
   "customer"."id"
@@ -40,11 +40,11 @@ WITH
 -- springline.yaml:19
 "members_rows" AS (
   SELECT
-    "members_rows_rows"."id",
-    "members_rows_rows"."household_id",
+    "members_rows_base"."id",
+    "members_rows_base"."household_id",
     COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value"
-  FROM "customers" AS "members_rows_rows"
-  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+  FROM "customers" AS "members_rows_base"
+  LEFT JOIN "line" ON "members_rows_base"."id" = "line"."customer"
 ),
 -- springline.yaml:17
 "members" AS (
@@ -58,11 +58,11 @@ WITH
 -- springline.yaml:14
 "household" AS (
   SELECT
-    "household_rows"."id",
+    "household_base"."id",
     COALESCE("members"."members_exists", FALSE) AS "members_exists",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  INNER JOIN "members" ON "household_base"."id" = "members"."household_id"
 )
 SELECT
   "household"."id"
@@ -115,11 +115,11 @@ WITH
 -- springline.yaml:19
 "members_rows" AS (
   SELECT
-    "members_rows_rows"."id",
-    "members_rows_rows"."household_id",
+    "members_rows_base"."id",
+    "members_rows_base"."household_id",
     COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value"
-  FROM "customers" AS "members_rows_rows"
-  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+  FROM "customers" AS "members_rows_base"
+  LEFT JOIN "line" ON "members_rows_base"."id" = "line"."customer"
 ),
 -- springline.yaml:17
 "members" AS (
@@ -133,11 +133,11 @@ WITH
 -- springline.yaml:14
 "household_1" AS (
   SELECT
-    "household_rows"."id",
+    "household_base"."id",
     COALESCE("members"."members_exists", FALSE) AS "members_exists",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
 ),
 -- springline.yaml:14
 "household" AS (
@@ -202,23 +202,6 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
 -- entity.customer
 CREATE OR REPLACE TABLE "springline"."entity_customer" AS
 WITH
--- springline.yaml:17
-"members" AS (
-  SELECT
-    "members_rows"."household_id",
-    COUNT(*) AS "members_count"
-  FROM "customers" AS "members_rows"
-  GROUP BY "members_rows"."household_id"
-),
--- springline.yaml:14
-"household" AS (
-  SELECT
-    "household_rows"."id",
-    "household_rows"."country",
-    COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
-),
 -- springline.yaml:24
 "line" AS (
   SELECT
@@ -230,16 +213,33 @@ WITH
   WHERE "line_rows"."bought_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "line_rows"."customer"
 ),
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count"
+  FROM "customers" AS "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_base"."id",
+    "household_base"."country",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
+),
 -- springline.yaml:19
 "customer" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value",
     "line"."line_most_frequent_6m" AS "favourite_department",
     COALESCE("household"."size" >= 3 AND "household"."country" = 'FR', FALSE) AS "french_families"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "household" ON "customer_rows"."household_id" = "household"."id"
-  LEFT JOIN "line" ON "customer_rows"."id" = "line"."customer"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "household" ON "customer_base"."household_id" = "household"."id"
+  LEFT JOIN "line" ON "customer_base"."id" = "line"."customer"
 )
 SELECT
   "customer"."id",

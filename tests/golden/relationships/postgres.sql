@@ -11,11 +11,11 @@ WITH
 -- springline.yaml:14
 "household" AS (
   SELECT
-    "household_rows"."id",
-    "household_rows"."country",
+    "household_base"."id",
+    "household_base"."country",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
 )
 SELECT
   "customer"."id"
@@ -40,11 +40,11 @@ WITH
 -- springline.yaml:19
 "members_rows" AS (
   SELECT
-    "members_rows_rows"."id",
-    "members_rows_rows"."household_id",
+    "members_rows_base"."id",
+    "members_rows_base"."household_id",
     COALESCE("line"."line_sum", 0.00) AS "grocery_value"
-  FROM "customers" AS "members_rows_rows"
-  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+  FROM "customers" AS "members_rows_base"
+  LEFT JOIN "line" ON "members_rows_base"."id" = "line"."customer"
 ),
 -- springline.yaml:17
 "members" AS (
@@ -58,11 +58,11 @@ WITH
 -- springline.yaml:14
 "household" AS (
   SELECT
-    "household_rows"."id",
+    "household_base"."id",
     COALESCE("members"."members_exists", FALSE) AS "members_exists",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  INNER JOIN "members" ON "household_base"."id" = "members"."household_id"
 )
 SELECT
   "household"."id"
@@ -90,7 +90,7 @@ SELECT
 FROM "products" AS "product";
 DROP TABLE IF EXISTS "springline"."entity_product";
 ALTER TABLE "springline"."entity_product__new" RENAME TO "entity_product";
-COMMIT;;
+COMMIT;
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -122,11 +122,11 @@ WITH
 -- springline.yaml:19
 "members_rows" AS (
   SELECT
-    "members_rows_rows"."id",
-    "members_rows_rows"."household_id",
+    "members_rows_base"."id",
+    "members_rows_base"."household_id",
     COALESCE("line"."line_sum", 0.00) AS "grocery_value"
-  FROM "customers" AS "members_rows_rows"
-  LEFT JOIN "line" ON "members_rows_rows"."id" = "line"."customer"
+  FROM "customers" AS "members_rows_base"
+  LEFT JOIN "line" ON "members_rows_base"."id" = "line"."customer"
 ),
 -- springline.yaml:17
 "members" AS (
@@ -140,11 +140,11 @@ WITH
 -- springline.yaml:14
 "household_1" AS (
   SELECT
-    "household_rows"."id",
+    "household_base"."id",
     COALESCE("members"."members_exists", FALSE) AS "members_exists",
     COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
 ),
 -- springline.yaml:14
 "household" AS (
@@ -161,7 +161,7 @@ SELECT
 FROM "household";
 DROP TABLE IF EXISTS "springline"."entity_household";
 ALTER TABLE "springline"."entity_household__new" RENAME TO "entity_household";
-COMMIT;;
+COMMIT;
 
 -- membership.household
 BEGIN;
@@ -201,7 +201,7 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "springline"."membership_household";
 ALTER TABLE "springline"."membership_household__new" RENAME TO "membership_household";
-COMMIT;;
+COMMIT;
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -219,23 +219,6 @@ BEGIN;
 DROP TABLE IF EXISTS "springline"."entity_customer__new";
 CREATE TABLE "springline"."entity_customer__new" AS
 WITH
--- springline.yaml:17
-"members" AS (
-  SELECT
-    "members_rows"."household_id",
-    COUNT(*) AS "members_count"
-  FROM "customers" AS "members_rows"
-  GROUP BY "members_rows"."household_id"
-),
--- springline.yaml:14
-"household" AS (
-  SELECT
-    "household_rows"."id",
-    "household_rows"."country",
-    COALESCE("members"."members_count", 0) AS "size"
-  FROM "households" AS "household_rows"
-  LEFT JOIN "members" ON "household_rows"."id" = "members"."household_id"
-),
 -- springline.yaml:24
 "line" AS (
   SELECT
@@ -247,16 +230,33 @@ WITH
   WHERE "line_rows"."bought_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
   GROUP BY "line_rows"."customer"
 ),
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count"
+  FROM "customers" AS "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_base"."id",
+    "household_base"."country",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
+),
 -- springline.yaml:19
 "customer" AS (
   SELECT
-    "customer_rows"."id",
+    "customer_base"."id",
     COALESCE("line"."line_sum", 0.00) AS "grocery_value",
     "line"."line_most_frequent_6m" AS "favourite_department",
     COALESCE("household"."size" >= 3 AND "household"."country" = 'FR', FALSE) AS "french_families"
-  FROM "customers" AS "customer_rows"
-  LEFT JOIN "household" ON "customer_rows"."household_id" = "household"."id"
-  LEFT JOIN "line" ON "customer_rows"."id" = "line"."customer"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "household" ON "customer_base"."household_id" = "household"."id"
+  LEFT JOIN "line" ON "customer_base"."id" = "line"."customer"
 )
 SELECT
   "customer"."id",
@@ -266,7 +266,7 @@ SELECT
 FROM "customer";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
-COMMIT;;
+COMMIT;
 
 -- membership.customer
 BEGIN;
@@ -306,5 +306,5 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "springline"."membership_customer";
 ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
-COMMIT;;
+COMMIT;
 

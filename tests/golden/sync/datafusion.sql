@@ -21,9 +21,9 @@ WITH
 -- springline.yaml:9
 "customer" AS (
   SELECT
-    "customer_rows"."id",
-    COALESCE("customer_rows"."vip" = TRUE, FALSE) AS "vips"
-  FROM "customers" AS "customer_rows"
+    "customer_base"."id",
+    COALESCE("customer_base"."vip" = TRUE, FALSE) AS "vips"
+  FROM "customers" AS "customer_base"
 )
 SELECT
   "customer"."id",

@@ -23,9 +23,9 @@ WITH
 -- springline.yaml:9
 "customer" AS (
   SELECT
-    "customer_rows"."id",
-    COALESCE("customer_rows"."vip" = TRUE, FALSE) AS "vips"
-  FROM "customers" AS "customer_rows"
+    "customer_base"."id",
+    COALESCE("customer_base"."vip" = TRUE, FALSE) AS "vips"
+  FROM "customers" AS "customer_base"
 )
 SELECT
   "customer"."id",
@@ -33,7 +33,7 @@ SELECT
 FROM "customer";
 DROP TABLE IF EXISTS "state"."entity_customer";
 ALTER TABLE "state"."entity_customer__new" RENAME TO "entity_customer";
-COMMIT;;
+COMMIT;
 
 -- membership.customer
 BEGIN;
@@ -73,7 +73,7 @@ FROM "open_intervals" AS "o"
 FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
 DROP TABLE IF EXISTS "state"."membership_customer";
 ALTER TABLE "state"."membership_customer__new" RENAME TO "membership_customer";
-COMMIT;;
+COMMIT;
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
@@ -124,7 +124,7 @@ SELECT
 FROM "mapped";
 DROP TABLE IF EXISTS "state"."desired_vips_to_files";
 ALTER TABLE "state"."desired_vips_to_files__new" RENAME TO "desired_vips_to_files";
-COMMIT;;
+COMMIT;
 
 -- sync.vips_to_files.duplicates
 SELECT
@@ -258,7 +258,7 @@ WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
 ALTER TABLE "state"."rejected_vips_to_files__new" RENAME TO "rejected_vips_to_files";
-COMMIT;;
+COMMIT;
 
 -- sync.vips_to_files.desired.drop
 DROP TABLE IF EXISTS "state"."desired_vips_to_files";
@@ -313,7 +313,7 @@ SELECT
 FROM "mapped";
 DROP TABLE IF EXISTS "state"."desired_all_to_files";
 ALTER TABLE "state"."desired_all_to_files__new" RENAME TO "desired_all_to_files";
-COMMIT;;
+COMMIT;
 
 -- sync.all_to_files.duplicates
 SELECT
@@ -441,7 +441,7 @@ WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 DROP TABLE IF EXISTS "state"."rejected_all_to_files";
 ALTER TABLE "state"."rejected_all_to_files__new" RENAME TO "rejected_all_to_files";
-COMMIT;;
+COMMIT;
 
 -- sync.all_to_files.desired.drop
 DROP TABLE IF EXISTS "state"."desired_all_to_files";
