@@ -188,6 +188,52 @@ async fn only_differences_are_sent_from_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_back_is_a_message_of_its_own() {
+    let mut world = World::local().await;
+    let mut ids = Vec::new();
+    for city in ["Paris", "Lyon", "Paris", "Lyon"] {
+        world.set("c007", city);
+        world.apply("settled_to_hook").exits(0);
+        ids.extend(world.receiver.take().into_iter().map(|request| request.id));
+    }
+    assert_eq!(ids.len(), 25 + 3);
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "a receiver may drop a message whose id it knows");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_destination_or_mapping_is_sent_everything_that_differs() {
+    let world = World::local().await;
+    world.apply("settled_to_hook").exits(0);
+    world.receiver.take();
+    let file = world.folder.path().join("springline.yaml");
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&file).expect("the project");
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&file, text.replace(from, to)).expect("the project");
+    };
+    edit("name: hook,", "name: other_hook,");
+    edit("destination: hook,", "destination: other_hook,");
+    assert_eq!(counts(&world.apply("settled_to_hook").exits(0).json()), [0, 250, 0, 0]);
+    world.receiver.take();
+    edit("key: customer_id, map: { city: city }", "key: customer_id, map: { town: city }");
+    assert_eq!(counts(&world.apply("settled_to_hook").exits(0).json()), [0, 250, 0, 0]);
+    assert!(world.receiver.take().iter().flat_map(|r| &r.rows).all(|row| row["fields"]["town"] == "Paris"));
+    assert_eq!(counts(&world.apply("settled_to_hook").exits(0).json()), [0, 0, 0, 250]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_needs_primary_keys_that_tell_rows_apart() {
+    let world = World::local().await;
+    let file = world.folder.path().join("data/customers.csv");
+    let text = std::fs::read_to_string(&file).expect("the data");
+    std::fs::write(&file, format!("{text}c001,Lyon\n,Nice\n")).expect("the data");
+    let error = world.call(&["run"]).run().exits(1).json();
+    let message = error["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("entity `customer`") && message.contains("`c001` stands in 2 rows"), "{message}");
+    assert!(message.contains("it is null in 1 rows"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_forgotten_on_request() {
     let world = World::local().await;
     world.receiver.plan(Plan { refused: BTreeSet::from(["c010".to_owned()]), ..Plan::default() });
@@ -309,8 +355,10 @@ async fn keys_that_are_not_unique_are_an_error_with_examples() {
     let world = World::local().await;
     let error = world.apply("by_city").exits(1).json();
     let message = error["error"]["message"].as_str().expect("a message");
-    assert!(message.contains("key `Paris` stands in 250 rows"), "{message}");
+    assert!(message.contains("`Paris` stands in 250 rows"), "{message}");
     assert_eq!(world.receiver.requests(), 0);
+    let left = world.folder.path().join(".springline/state/desired_by_city/manifest.json");
+    assert!(!left.exists(), "customers' values are left behind after a failed run");
 }
 
 fn wait_until(mut done: impl FnMut() -> bool) {

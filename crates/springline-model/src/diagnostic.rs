@@ -60,6 +60,11 @@ impl Diagnostic {
         }
     }
 
+    /// A warning at a place.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, span, message) }
+    }
+
     /// The same with a few words at the place.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
@@ -112,7 +117,7 @@ codes! {
     WrongShape = "E0104", "A value of another shape than the key takes: text, number, list or mapping.";
     InvalidValue = "E0105", "A value of the right shape that the key does not take.";
     DuplicateKey = "E0106", "The same key twice in one mapping.";
-    DuplicateName = "E0107", "Two things of one kind have the same name.";
+    DuplicateName = "E0107", "Two things that share their names have the same one.";
     InvalidTemplate = "E0108", "A `{{ … }}` that cannot be read, or calls something other than env() and file().";
     MissingProject = "E0109", "The folder has no springline.yaml, or more than one project.";
     UnknownName = "E0201", "A name that nothing in the project has.";
@@ -127,4 +132,6 @@ codes! {
     WrongEntity = "E0210", "A segment or field of another entity.";
     UnsupportedMode = "E0211", "A sync mode or field that the destination does not have.";
     MisplacedWindow = "E0212", "A window function where none can be.";
+    UtcCalendar = "E0213", "A calendar function that counts days in UTC though the project has another time zone.";
+    LongChain = "E0214", "Too many definitions, each upon the one before.";
 }

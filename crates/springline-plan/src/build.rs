@@ -7,6 +7,10 @@ use springline_model::{Leaf, Span, ValueExpr};
 
 use crate::{Context, PlanError};
 
+/// The most bytes of a name that we make: with a number behind it, it fits what every engine takes (63
+/// bytes in Postgres).
+const LONGEST_NAME: usize = 55;
+
 /// The steps so far.
 pub(crate) struct Build<'a> {
     pub(crate) context: Context<'a>,
@@ -70,6 +74,7 @@ impl Scope {
 
 /// The name, or the name with the first number that makes it new in the set.
 pub(crate) fn unique(taken: &mut HashSet<String>, name: &str) -> String {
+    let name = &name[..name.floor_char_boundary(LONGEST_NAME)];
     let mut candidate = name.to_owned();
     let mut number = 2;
     while !taken.insert(candidate.to_lowercase()) {

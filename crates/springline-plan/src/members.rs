@@ -10,16 +10,22 @@ use springline_model::{EntityId, FieldId, Leaf, RowId, SegmentId};
 use crate::build::{Build, column, output};
 use crate::entity::{leaf_name, primary_key};
 use crate::state::define;
+use crate::sync::duplicates;
 use crate::wanted::Wanted;
 use crate::{Context, PlanError, Step};
 
 /// The plan of a run of one entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunPlan {
-    /// The statements, in order.
-    pub steps: Vec<Step>,
+    /// Takes the members into the history; none where the entity has no segment.
+    pub membership: Option<Step>,
     /// Where the entity's rows are kept.
     pub table: TableName,
+    /// Primary keys that stand more than once or are null: `_key`, `rows`. At most five. To be asked
+    /// before the membership is written, which counts on them.
+    pub duplicates: Query,
+    /// Computes the entity's rows.
+    pub rows: Step,
     /// The latest instant in the membership table (one row, one column, null where it is empty): a run
     /// as of an earlier instant would rewrite history.
     pub latest: Query,
@@ -54,15 +60,23 @@ pub fn run(context: Context<'_>, entity: EntityId) -> Result<RunPlan, PlanError>
         Step::new(format!("membership.{name}.create"), Statement::CreateTable { table: membership.clone(), columns }),
     ];
     let wide = Statement::ReplaceTable { table: table.clone(), query: wide(context, entity, &segments)? };
-    let mut steps = vec![Step::new(format!("entity.{name}"), wide)];
-    if !segments.is_empty() {
+    let membership_step = (!segments.is_empty()).then(|| {
         let query = intervals(context, entity, &segments, &table, &membership);
-        steps.push(Step::new(
-            format!("membership.{name}"),
-            Statement::ReplaceTable { table: membership.clone(), query },
-        ));
-    }
-    Ok(RunPlan { steps, table, latest: latest(&membership), sizes: sizes(&membership), segments, prepare })
+        Step::new(format!("membership.{name}"), Statement::ReplaceTable { table: membership.clone(), query })
+    });
+    let source = context.project.source(context.project.entity(entity).source);
+    let key = &context.project.entity(entity).primary_key;
+    let key_type = source.column(key).map_or(Type::String, |c| c.ty.clone());
+    Ok(RunPlan {
+        prepare,
+        rows: Step::new(format!("entity.{name}"), wide),
+        duplicates: duplicates(&table, key, &key_type),
+        membership: membership_step,
+        latest: latest(&membership),
+        sizes: sizes(&membership),
+        table,
+        segments,
+    })
 }
 
 /// One row per primary key, a column per field, a boolean per segment.

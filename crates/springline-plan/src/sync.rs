@@ -11,7 +11,9 @@ use springline_model::{Mode, Pii, RowId, Sync};
 
 use crate::build::{Build, column, output};
 use crate::members::{aggregate, from_cte, from_table, query};
-use crate::state::{StateTables, ledger_columns, outcome_columns, refusal_columns, rejected_columns};
+use crate::state::{
+    StateTables, ledger_columns, outcome_columns, refusal_columns, rejected_columns, runs_columns, runs_table,
+};
 use crate::wanted::Wanted;
 use crate::{Context, PlanError, Step};
 
@@ -42,6 +44,8 @@ pub struct SyncPlan {
     pub prepare: Vec<Step>,
     /// Computes what should be at the destination.
     pub desired: Step,
+    /// The id of the last run that came to its end: `run_id`.
+    pub last_run: Query,
     /// Keys that stand more than once or are null: `_key`, `rows`. At most five.
     pub duplicates: Query,
     /// How many rows of each `_change`, split by `held` (refused before and not changed since):
@@ -86,12 +90,17 @@ pub fn sync(context: Context<'_>, sync: &Sync) -> Result<SyncPlan, PlanError> {
             Step::new("state.schema", Statement::CreateSchema { schema: context.state_schema.to_owned() }),
             create("ledger", &tables.ledger, ledger_columns()),
             create("rejected", &tables.rejected, rejected_columns()),
+            Step::new(
+                "state.runs",
+                Statement::CreateTable { table: runs_table(context.state_schema), columns: runs_columns() },
+            ),
         ],
         desired: Step::new(
             name("desired"),
             Statement::ReplaceTable { table: tables.desired.clone(), query: desired(context, sync)? },
         ),
-        duplicates: duplicates(&tables.desired),
+        duplicates: duplicates(&tables.desired, KEY, &Type::String),
+        last_run: last_run(context.state_schema, &sync.name),
         counts: counts(&tables, &columns),
         changes: changes(&tables, &columns, sync.mode),
         stage: vec![
@@ -144,20 +153,23 @@ fn desired(context: Context<'_>, sync: &Sync) -> Result<Query, PlanError> {
     let from = build.step(mapped.clone(), Some(comment), select);
     let mut columns: Vec<OutputColumn> =
         passed.iter().map(|(name, ty)| output(name, column(&mapped, name, ty.clone()))).collect();
-    columns.push(output(HASH, payload_hash(&mapped, &passed[1..])));
+    let destination = &context.project.destination(sync.destination).name;
+    let address = format!("{destination}/{};", sync.key_name);
+    columns.push(output(HASH, payload_hash(&mapped, &address, &passed[1..])));
     Ok(build.finish(Select::new(from, columns)))
 }
 
-/// SHA-256 over names and values. Every value is written with its length before it, so that no two
-/// different payloads give the same text; a null is written `-`, which no value is.
-fn payload_hash(relation: &str, fields: &[(String, Type)]) -> RelExpr {
+/// SHA-256 over the destination and its key's name, and every field's name, type and value: whatever
+/// makes another request makes another hash. Every value is written with its length before it, so that
+/// no two different payloads give the same text; a null is written `-`, which no value is.
+fn payload_hash(relation: &str, address: &str, fields: &[(String, Type)]) -> RelExpr {
     let parts = fields.iter().map(|(name, ty)| {
         let value = text(column(relation, name, ty.clone()));
         let length = text(Expr::call(FunctionId::LENGTH, vec![value.clone()], Type::Integer));
         let written = concat(concat(length, string(":")), value).or_else(string("-"));
-        concat(string(&format!("{}={name};", name.chars().count())), written)
+        concat(string(&format!("{}={name}:{ty};", name.chars().count())), written)
     });
-    let payload = parts.reduce(concat).unwrap_or_else(|| string(""));
+    let payload = parts.fold(string(address), concat);
     Expr::call(FunctionId::SHA256, vec![payload], Type::String)
 }
 
@@ -193,14 +205,26 @@ fn same_key(a: &str, b: &str) -> RelExpr {
     Expr::compare(FunctionId::EQ, key_of(a), key_of(b))
 }
 
-fn duplicates(desired: &TableName) -> Query {
+/// The keys of a table that stand more than once or are null: `_key`, as text, and `rows`. At most five.
+pub(crate) fn duplicates(table: &TableName, key: &str, ty: &Type) -> Query {
+    let key = text(column("d", key, ty.clone()));
     let several = Expr::compare(FunctionId::GT, count(), Expr::literal(Literal::Integer(1)));
     query(Select {
-        group_by: vec![key_of("d")],
-        having: Some(Expr::call(FunctionId::OR, vec![several, is_null(key_of("d"))], Type::Boolean)),
-        order_by: vec![OrderBy { expr: key_of("d"), descending: false }],
+        group_by: vec![key.clone()],
+        having: Some(Expr::call(FunctionId::OR, vec![several, is_null(key.clone())], Type::Boolean)),
         limit: Some(5),
-        ..Select::new(from_table(desired, "d"), vec![output(KEY, key_of("d")), output("rows", count())])
+        ..Select::new(from_table(table, "d"), vec![output(KEY, key), output("rows", count())])
+    })
+}
+
+/// The id of the last run of a sync that came to its end: `run_id`, null where there is none. Ids are
+/// made so that a later one is larger.
+fn last_run(state_schema: &str, sync: &str) -> Query {
+    let id = aggregate(FunctionId::MAX, vec![column("r", "run_id", Type::String)], Type::String);
+    let is_ours = Expr::compare(FunctionId::EQ, column("r", "sync", Type::String), string(sync));
+    query(Select {
+        filter: Some(is_ours),
+        ..Select::new(from_table(&runs_table(state_schema), "r"), vec![output("run_id", id)])
     })
 }
 

@@ -57,9 +57,21 @@ pub(crate) fn schema_of(columns: &[ColumnDef]) -> arrow::datatypes::SchemaRef {
     std::sync::Arc::new(arrow::datatypes::Schema::new(fields))
 }
 
-/// The project's tables as the model declares them, for engines whose files carry no types.
+/// The project's tables as the model declares them, for engines whose files carry no types. A table
+/// that several sources declare has the columns of all.
 pub fn declared_columns(project: &Project) -> Vec<(Vec<String>, Vec<Column>)> {
-    let column =
-        |c: &springline_model::Column| Column { name: c.name.clone(), data_type: arrow_type(&c.ty), nullable: true };
-    project.sources.iter().map(|s| (s.table.parts.clone(), s.columns.iter().map(column).collect())).collect()
+    let mut tables: Vec<(Vec<String>, Vec<Column>)> = Vec::new();
+    for source in &project.sources {
+        let place = tables.iter().position(|(parts, _)| *parts == source.table.parts).unwrap_or_else(|| {
+            tables.push((source.table.parts.clone(), Vec::new()));
+            tables.len() - 1
+        });
+        for column in &source.columns {
+            if !tables[place].1.iter().any(|known| known.name == column.name) {
+                let data_type = arrow_type(&column.ty);
+                tables[place].1.push(Column { name: column.name.clone(), data_type, nullable: true });
+            }
+        }
+    }
+    tables
 }

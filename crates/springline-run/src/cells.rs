@@ -1,7 +1,7 @@
 //! Arrow values as JSON, for samples that people and scripts read; and their masking.
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -20,16 +20,30 @@ pub fn cell(array: &ArrayRef, row: usize) -> Result<Value, RunError> {
     Ok(match array.data_type() {
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
         ty if ty.is_integer() => {
-            let wide = cast(&array.slice(row, 1), &DataType::Int64).map_err(|e| RunError::Result(e.to_string()))?;
+            let wide = exact_cast(&array.slice(row, 1), &DataType::Int64)?;
             wide.as_primitive::<Int64Type>().value(0).into()
         }
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).into(),
         DataType::Decimal128(..) => {
             let text = text(array, row)?;
-            text.parse::<serde_json::Number>().map_or(Value::String(text), Value::Number)
+            // A number of JSON is a float to most readers: more digits than one holds stay text.
+            let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+            let same = |n: &serde_json::Number| significant(&n.to_string()) == significant(&text);
+            number.filter(same).map_or(Value::String(text), Value::Number)
         }
         _ => Value::String(text(array, row)?),
     })
+}
+
+/// A decimal's text without the zeros that say nothing.
+fn significant(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+/// A conversion in which a value that does not fit is an error and not a null.
+pub(crate) fn exact_cast(array: &ArrayRef, ty: &DataType) -> Result<ArrayRef, RunError> {
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(array, ty, &options).map_err(|e| RunError::Result(e.to_string()))
 }
 
 fn text(array: &ArrayRef, row: usize) -> Result<String, RunError> {
@@ -77,9 +91,34 @@ pub fn mask(text: &str) -> String {
     if text.contains('@') { format!("{first}***@***") } else { format!("{first}***") }
 }
 
+/// A text of somebody else's making without what may be personal in it: words with an `@` and words
+/// with six digits or more.
+pub fn redact(text: &str) -> String {
+    let is_personal = |word: &str| word.contains('@') || word.chars().filter(char::is_ascii_digit).count() >= 6;
+    let words = text.split(' ').map(|word| if is_personal(word) { "***" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_loses_what_is_personal() {
+        assert_eq!(redact("ann@example.com is unknown, call +33612345678"), "*** is unknown, call ***");
+        assert_eq!(redact("422: blocked by the receiver"), "422: blocked by the receiver");
+    }
+
+    #[test]
+    fn decimals_keep_their_digits() {
+        let decimals = |value: i128| {
+            let array = arrow::array::Decimal128Array::from(vec![value]).with_precision_and_scale(38, 2).unwrap();
+            cell(&(std::sync::Arc::new(array) as ArrayRef), 0).unwrap()
+        };
+        assert_eq!(decimals(1250), serde_json::json!(12.5));
+        assert_eq!(decimals(1200), serde_json::json!(12.0));
+        assert_eq!(decimals(12_345_678_901_234_567_890), serde_json::json!("123456789012345678.90"));
+    }
 
     #[test]
     fn a_mask_keeps_one_character() {

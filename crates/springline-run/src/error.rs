@@ -25,11 +25,11 @@ pub enum RunError {
     /// The tables of the warehouse are not what the model says.
     #[error("{0}")]
     Source(String),
-    /// A sync key stands more than once or is null.
-    #[error("sync `{sync}`: {problem}")]
+    /// A key stands more than once or is null.
+    #[error("{owner}: {problem}")]
     Keys {
-        /// The sync.
-        sync: String,
+        /// The sync or entity.
+        owner: String,
         /// Which keys, masked where they are personal.
         problem: String,
     },

@@ -1,6 +1,7 @@
 //! The journal of a sync: the outcome of every row, on disk before the next request depends on it.
 //!
-//! One file of JSON lines per sync in the project's `.springline/journal`. It is empty between runs:
+//! One file of JSON lines per target and sync in the project's `.springline/journal`: a ledger belongs to a
+//! target, and so does what is on its way to it. It is empty between runs:
 //! what a run wrote is taken into the ledger at its end, or by the next run if it died before. The
 //! file's lock is also what keeps two runs of one sync apart.
 
@@ -55,9 +56,13 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens the journal of a sync and takes its lock.
-    pub(crate) fn open(project_dir: &Path, sync: &str) -> Result<Self, RunError> {
-        let folder = project_dir.join(".springline").join("journal");
+    pub(crate) fn open(project_dir: &Path, target: &str, sync: &str) -> Result<Self, RunError> {
+        let ours = project_dir.join(".springline");
+        let folder = ours.join("journal").join(target);
         std::fs::create_dir_all(&folder).map_err(|e| RunError::file(&folder, e))?;
+        // Keys of customers must not slip into the project's history.
+        let ignore = ours.join(".gitignore");
+        std::fs::write(&ignore, "*\n").map_err(|e| RunError::file(&ignore, e))?;
         let path = folder.join(format!("{sync}.jsonl"));
         let file = OpenOptions::new()
             .create(true)
@@ -125,6 +130,18 @@ impl Journal {
             }
         }
         Ok(jobs)
+    }
+
+    /// How many rows were accepted under jobs whose end is not known.
+    pub(crate) fn waiting(&self) -> Result<u64, RunError> {
+        let jobs = self.jobs()?;
+        let mut rows = 0;
+        for line in self.lines()? {
+            if let Line::Row(RowLine { outcome: Outcome::Accepted { job }, .. }) = line? {
+                rows += u64::from(jobs.get(&job).is_none_or(Option::is_none));
+            }
+        }
+        Ok(rows)
     }
 
     /// Every row with its outcome, jobs resolved. Rows of jobs that are lost or not known yet are left

@@ -6,6 +6,7 @@ mod arrow_types;
 mod cells;
 mod error;
 mod journal;
+mod keys;
 mod materialize;
 mod preflight;
 mod preview;
@@ -14,7 +15,7 @@ mod session;
 mod sync;
 
 pub use arrow_types::declared_columns;
-pub use cells::{cell, mask, rows_to_json};
+pub use cells::{cell, mask, redact, rows_to_json};
 pub use error::RunError;
 pub use materialize::{EntityRun, SegmentSize, run_entity};
 pub use preview::{Preview, preview};

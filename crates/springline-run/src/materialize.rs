@@ -7,6 +7,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use jiff::Timestamp;
 use springline_model::EntityId;
 
+use crate::keys;
 use crate::records::texts;
 use crate::{RunError, Session};
 
@@ -35,17 +36,24 @@ pub struct SegmentSize {
 /// Computes all fields and segments of an entity and takes their members into the history.
 ///
 /// # Errors
-/// A source that is not as the model says, an `as_of` before that of the last run, or what the
+/// A source that is not as the model says, primary keys that are null or stand twice, an `as_of` before that of the last run, or what the
 /// warehouse reports.
 pub async fn run_entity(session: &Session, entity: EntityId) -> Result<EntityRun, RunError> {
     let plan = springline_plan::run(session.context(), entity)?;
     let name = session.project.entity(entity).name.clone();
+    session.warehouse.check().await?;
     session.execute_all(&plan.prepare).await?;
     if let Some(last) = latest(session, plan.latest.clone()).await?.filter(|last| *last > session.as_of) {
         return Err(RunError::Backwards { entity: name, last: last.to_string(), as_of: session.as_of.to_string() });
     }
-    for step in &plan.steps {
-        session.preflight(&step.statement).await?;
+    session.preflight(&plan.rows.statement).await?;
+    session.execute(&plan.rows).await?;
+    let declared = session.project.entity(entity);
+    let personal =
+        session.project.source(declared.source).column(&declared.primary_key).is_some_and(|c| c.pii.is_some());
+    let owner = format!("entity `{name}`");
+    keys::check(session, owner, &declared.primary_key, plan.duplicates.clone(), personal).await?;
+    if let Some(step) = &plan.membership {
         session.execute(step).await?;
     }
     let mut members = sizes(session, plan.sizes.clone()).await?;

@@ -2,8 +2,9 @@
 //! missing table, column or a wrong type is told by its name and not by an engine's parser.
 
 use springline_ir::{Statement, TableName};
-use springline_model::Source;
+use springline_model::{Column, Source};
 use springline_plan::tables_read;
+use springline_warehouse::Column as Found;
 
 use crate::arrow_types::{fits, type_name};
 use crate::{RunError, Session};
@@ -13,31 +14,36 @@ impl Session {
     pub(crate) async fn preflight(&self, statement: &Statement) -> Result<(), RunError> {
         let mut problems = Vec::new();
         for (table, columns) in tables_read(statement) {
-            let Some(source) = self.project.sources.iter().find(|s| s.table == table) else { continue };
+            let sources: Vec<&Source> = self.project.sources.iter().filter(|s| s.table == table).collect();
+            let Some(first) = sources.first() else { continue };
             let Some(found) = self.warehouse.describe(&table.parts).await? else {
-                problems.push(self.at(source, format!("there is no table `{table}` in target `{}`", self.target)));
+                problems.push(self.at(first, format!("there is no table `{table}` in target `{}`", self.target)));
                 continue;
             };
-            for name in columns {
-                let Some(declared) = source.column(&name) else { continue };
-                let Some(column) = found.iter().find(|c| c.name == name) else {
-                    problems.push(self.at(source, missing_column(&self.target, &table, &name, &found)));
-                    continue;
-                };
-                if !fits(&column.data_type, &declared.ty) {
-                    problems.push(self.at(
-                        source,
-                        format!(
-                            "column `{name}` of table `{table}` in target `{}` is {}, the model declares {}",
-                            self.target,
-                            type_name(&column.data_type),
-                            declared.ty
-                        ),
-                    ));
-                }
+            for source in sources {
+                let read = columns.iter().filter_map(|name| source.column(name));
+                problems.extend(read.filter_map(|column| self.problem(source, &table, column, &found)));
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(RunError::Source(problems.join("\n"))) }
+    }
+
+    /// What is wrong with one column of a table.
+    fn problem(&self, source: &Source, table: &TableName, declared: &Column, found: &[Found]) -> Option<String> {
+        let Some(column) = found.iter().find(|c| c.name == declared.name) else {
+            return Some(self.at(source, missing_column(&self.target, table, &declared.name, found)));
+        };
+        if fits(&column.data_type, &declared.ty) {
+            return None;
+        }
+        let problem = format!(
+            "column `{}` of table `{table}` in target `{}` is {}, the model declares {}",
+            declared.name,
+            self.target,
+            type_name(&column.data_type),
+            declared.ty
+        );
+        Some(self.at(source, problem))
     }
 
     fn at(&self, source: &Source, problem: String) -> String {
@@ -45,7 +51,7 @@ impl Session {
     }
 }
 
-fn missing_column(target: &str, table: &TableName, name: &str, found: &[springline_warehouse::Column]) -> String {
+fn missing_column(target: &str, table: &TableName, name: &str, found: &[Found]) -> String {
     let has: Vec<&str> = found.iter().map(|c| c.name.as_str()).collect();
     format!("table `{table}` in target `{target}` has no column `{name}`; it has {}", has.join(", "))
 }

@@ -1,7 +1,6 @@
 //! One run of a sync: what should be there, what differs, the guards, the delivery, the ledger.
 
 mod acknowledge;
-mod keys;
 
 use std::sync::Arc;
 
@@ -13,7 +12,9 @@ use springline_model::{Limit, Mode, Sync};
 use springline_plan::{CHANGE, HASH, KEY, SyncPlan};
 
 use crate::arrow_types::arrow_type;
+use crate::cells::exact_cast;
 use crate::journal::{Ended, Journal};
+use crate::keys;
 use crate::records::{numbers, texts, truths};
 use crate::{Event, RunError, Session};
 
@@ -32,10 +33,14 @@ pub struct SyncCounts {
     pub removed: u64,
     /// Acknowledged rows whose payload is the same.
     pub unchanged: u64,
+    /// Rows that differ but that the sync's mode does not send.
+    pub skipped: u64,
     /// Rows that the destination has refused for good and that have not changed since: not sent again.
     pub held: u64,
     /// Rows the ledger had before.
     pub acknowledged: u64,
+    /// Rows of a run that died whose end only the destination knows; the next apply asks it.
+    pub waiting: u64,
     /// The guards that would stop the run.
     pub tripped: Vec<Tripped>,
 }
@@ -109,11 +114,13 @@ pub struct RejectedRow {
 /// A source that is not as the model says, keys that are null or not unique, or what the warehouse
 /// reports.
 pub async fn plan_sync(session: &Session, sync: &Sync) -> Result<SyncCounts, RunError> {
-    let _journal = Journal::open(&session.project_dir, &sync.name)?;
+    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
     let plan = springline_plan::sync(session.context(), sync)?;
-    let counts = compare(session, sync, &plan).await?;
-    session.execute_all(&plan.cleanup).await?;
-    Ok(counts)
+    session.warehouse.check().await?;
+    session.execute_all(&plan.prepare).await?;
+    let waiting = acknowledge::take_in(session, &plan, &mut journal).await?;
+    let counts = compare(session, sync, &plan).await;
+    cleaned(session, &plan, counts).await.map(|counts| SyncCounts { waiting, ..counts })
 }
 
 /// Sends what differs from the ledger and takes the outcomes into it. A run that trips a guard sends
@@ -128,36 +135,57 @@ pub async fn apply_sync(
     destination: Arc<dyn Destination>,
 ) -> Result<SyncReport, RunError> {
     let started = Timestamp::now();
-    let run_id = uuid::Uuid::now_v7().simple().to_string();
-    let mut journal = Journal::open(&session.project_dir, &sync.name)?;
+    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
     let plan = springline_plan::sync(session.context(), sync)?;
-    let mut context = sync_context(session, sync, &plan, &run_id);
+    session.warehouse.check().await?;
     session.execute_all(&plan.prepare).await?;
+    let context = sync_context(session, sync, &plan).await?;
     let recovered = acknowledge::recover(session, &plan, &mut journal, &context, destination.as_ref()).await?;
-    let counts = compare(session, sync, &plan).await?;
+    let report = run(session, sync, &plan, &mut journal, context, destination.as_ref()).await;
+    let report = SyncReport { recovered, ..cleaned(session, &plan, report).await? };
+    acknowledge::record_run(session, sync, &report, started).await?;
+    Ok(report)
+}
+
+/// Removes what only lives as long as a run, however the run ended: it holds customers' values.
+async fn cleaned<T>(session: &Session, plan: &SyncPlan, result: Result<T, RunError>) -> Result<T, RunError> {
+    let cleanup = session.execute_all(&plan.cleanup).await;
+    let value = result?;
+    cleanup.map(|()| value)
+}
+
+/// The run itself: compare, guard, deliver, acknowledge.
+async fn run(
+    session: &Session,
+    sync: &Sync,
+    plan: &SyncPlan,
+    journal: &mut Journal,
+    mut context: SyncContext,
+    destination: &dyn Destination,
+) -> Result<SyncReport, RunError> {
+    let counts = compare(session, sync, plan).await?;
+    let to_send = counts.added + counts.changed + counts.removed;
     let mut report = SyncReport {
         delivered: 0,
         rejected: 0,
         unknown: 0,
         unsent: 0,
         requests: 0,
-        run_id: run_id.clone(),
+        run_id: context.run_id.clone(),
         stopped: None,
-        recovered,
+        recovered: 0,
         counts,
     };
-    let to_send = report.counts.added + report.counts.changed + report.counts.removed;
-    if report.counts.tripped.is_empty() && to_send > 0 {
-        context.resources = destination.prepare(&context).await?;
-        let delivery = send(session, &plan, &mut journal, &context, destination.as_ref(), to_send).await?;
-        report.requests = delivery.requests;
-        report.stopped = delivery.stopped;
-        let settled = acknowledge::acknowledge(session, &plan, &mut journal).await?;
-        (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
-        report.unsent = to_send.saturating_sub(settled.delivered + settled.rejected + settled.unknown);
+    if !report.counts.tripped.is_empty() || to_send == 0 {
+        return Ok(report);
     }
-    session.execute_all(&plan.cleanup).await?;
-    acknowledge::record_run(session, sync, &report, started).await?;
+    context.resources = destination.prepare(&context).await?;
+    let delivery = send(session, plan, journal, &context, destination, to_send).await?;
+    report.requests = delivery.requests;
+    report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
+    let settled = acknowledge::acknowledge(session, plan, journal).await?;
+    (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
+    report.unsent = to_send.saturating_sub(settled.delivered + settled.rejected + settled.unknown);
     Ok(report)
 }
 
@@ -167,6 +195,7 @@ pub async fn apply_sync(
 /// What the warehouse reports.
 pub async fn sync_status(session: &Session, sync: &Sync, show_pii: bool) -> Result<SyncStatus, RunError> {
     let plan = springline_plan::sync(session.context(), sync)?;
+    session.warehouse.check().await?;
     session.execute_all(&plan.prepare).await?;
     let mut acknowledged = 0;
     for batch in session.small(plan.ledger_rows.clone()).await? {
@@ -176,7 +205,7 @@ pub async fn sync_status(session: &Session, sync: &Sync, show_pii: bool) -> Resu
     let hidden = keys::are_personal(session, sync) && !show_pii;
     let mut rows = session.query(plan.rejected.clone()).await?.stream;
     while let Some(batch) = rows.try_next().await? {
-        rejected.extend(rejected_rows(&batch, hidden)?);
+        rejected.extend(rejected_rows(&batch, hidden, show_pii)?);
     }
     Ok(SyncStatus { sync: sync.name.clone(), acknowledged, rejected })
 }
@@ -186,24 +215,29 @@ pub async fn sync_status(session: &Session, sync: &Sync, show_pii: bool) -> Resu
 /// # Errors
 /// Another run of the sync goes on, or what the warehouse reports.
 pub async fn retry_sync(session: &Session, sync: &Sync) -> Result<u64, RunError> {
-    let _journal = Journal::open(&session.project_dir, &sync.name)?;
-    let forgotten = sync_status(session, sync, false).await?.rejected.len() as u64;
+    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
     let plan = springline_plan::sync(session.context(), sync)?;
+    session.warehouse.check().await?;
+    session.execute_all(&plan.prepare).await?;
+    acknowledge::take_in(session, &plan, &mut journal).await?;
+    let forgotten = sync_status(session, sync, false).await?.rejected.len() as u64;
     session.execute(&plan.forget_rejected).await?;
     Ok(forgotten)
 }
 
-fn rejected_rows(batch: &RecordBatch, hidden: bool) -> Result<Vec<RejectedRow>, RunError> {
+fn rejected_rows(batch: &RecordBatch, hidden: bool, show_pii: bool) -> Result<Vec<RejectedRow>, RunError> {
     let (keys, operations) = (texts(batch, KEY)?, texts(batch, "operation")?);
     let (codes, messages) = (texts(batch, "code")?, texts(batch, "message")?);
     let (retryable, attempts) = (truths(batch, "retryable")?, numbers(batch, "attempts")?);
     let row = |i: usize| {
         let key = keys[i].clone().unwrap_or_default();
+        // A destination may quote the row in its reason.
+        let message = messages[i].clone().unwrap_or_default();
         RejectedRow {
             key: if hidden { crate::mask(&key) } else { key },
             operation: operations[i].clone().unwrap_or_default(),
             code: codes[i].clone().unwrap_or_default(),
-            message: messages[i].clone().unwrap_or_default(),
+            message: if show_pii { message } else { crate::redact(&message) },
             retryable: retryable[i],
             attempts: attempts[i],
         }
@@ -213,10 +247,10 @@ fn rejected_rows(batch: &RecordBatch, hidden: bool) -> Result<Vec<RejectedRow>, 
 
 /// Computes what should be at the destination and compares it with the ledger.
 async fn compare(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncCounts, RunError> {
-    session.execute_all(&plan.prepare).await?;
     session.preflight(&plan.desired.statement).await?;
     session.execute(&plan.desired).await?;
-    keys::check(session, sync, plan).await?;
+    let (owner, personal) = (format!("sync `{}`", sync.name), keys::are_personal(session, sync));
+    keys::check(session, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
     let mut counts = SyncCounts {
         sync: sync.name.clone(),
         as_of: session.as_of.to_string(),
@@ -224,17 +258,21 @@ async fn compare(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<Sync
         changed: 0,
         removed: 0,
         unchanged: 0,
+        skipped: 0,
         held: 0,
         acknowledged: 0,
+        waiting: 0,
         tripped: Vec::new(),
     };
+    let mut desired = 0;
     for batch in session.small(plan.counts.clone()).await? {
         let (changes, held, rows) = (texts(&batch, CHANGE)?, truths(&batch, "held")?, numbers(&batch, "rows")?);
         for ((change, held), rows) in changes.iter().flatten().zip(held).zip(rows) {
             count(&mut counts, change, held, rows, sync.mode);
+            desired += if change == "removed" { 0 } else { rows };
         }
     }
-    counts.tripped = tripped(sync, &counts);
+    counts.tripped = tripped(sync, &counts, desired);
     Ok(counts)
 }
 
@@ -248,12 +286,13 @@ fn count(counts: &mut SyncCounts, change: &str, held: bool, rows: u64, mode: Mod
         "added" if sent => &mut counts.added,
         "changed" if sent => &mut counts.changed,
         "removed" if sent => &mut counts.removed,
-        _ => &mut counts.unchanged,
+        "unchanged" => &mut counts.unchanged,
+        _ => &mut counts.skipped,
     };
     *place += rows;
 }
 
-fn tripped(sync: &Sync, counts: &SyncCounts) -> Vec<Tripped> {
+fn tripped(sync: &Sync, counts: &SyncCounts, desired: u64) -> Vec<Tripped> {
     let mut all = Vec::new();
     let mut check = |guard: &str, limit: Option<Limit>, found: u64| {
         let Some(limit) = limit else { return };
@@ -269,25 +308,29 @@ fn tripped(sync: &Sync, counts: &SyncCounts) -> Vec<Tripped> {
     };
     check("max_removed", sync.guards.max_removed, counts.removed);
     check("max_added", sync.guards.max_added, counts.added);
-    let rows = counts.added + counts.changed + counts.unchanged + counts.held;
-    if let Some(least) = sync.guards.min_rows.filter(|least| rows < *least) {
-        all.push(Tripped { guard: "min_rows".to_owned(), allowed: format!("{least} rows"), found: rows });
+    if let Some(least) = sync.guards.min_rows.filter(|least| desired < *least) {
+        all.push(Tripped { guard: "min_rows".to_owned(), allowed: format!("{least} rows or more"), found: desired });
     }
     all
 }
 
-fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan, run_id: &str) -> SyncContext {
+async fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncContext, RunError> {
     let fields: Vec<_> =
         plan.columns.iter().map(|c| arrow::datatypes::Field::new(&c.name, arrow_type(&c.ty), true)).collect();
-    SyncContext {
+    let mut previous_run = None;
+    for batch in session.small(plan.last_run.clone()).await? {
+        previous_run = texts(&batch, "run_id")?.into_iter().flatten().next().or(previous_run);
+    }
+    Ok(SyncContext {
         sync: sync.name.clone(),
-        run_id: run_id.to_owned(),
+        run_id: uuid::Uuid::now_v7().simple().to_string(),
+        previous_run,
         mode: destination_mode(sync.mode),
         key_field: sync.key_name.clone(),
         fields: Arc::new(arrow::datatypes::Schema::new(fields)),
         as_of: session.as_of.to_string(),
         resources: Default::default(),
-    }
+    })
 }
 
 fn destination_mode(mode: Mode) -> springline_destination::Mode {
@@ -340,7 +383,7 @@ fn to_changes(batch: &RecordBatch, fields: &arrow::datatypes::SchemaRef) -> Resu
         .map(|field| {
             let column = batch.column_by_name(field.name());
             let column = column.ok_or_else(|| RunError::Result(format!("there is no column `{}`", field.name())))?;
-            arrow::compute::cast(column, field.data_type()).map_err(|e| RunError::Result(e.to_string()))
+            exact_cast(column, field.data_type())
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_model::{Project, SegmentId, Sync, Target};
+use springline_plan::Context;
 use springline_run::Session;
 use springline_sql::Dialect;
 
@@ -49,6 +50,17 @@ impl Workplace {
             return Err(unknown("dialect", name, names.iter().copied()));
         }
         Dialect::embedded(name).map_err(|e| Failure::new(e.to_string()))
+    }
+
+    /// What plans are made from, for a dialect.
+    pub(crate) fn context(&self, dialect: &Dialect) -> Result<Context<'_>, Failure> {
+        Ok(Context {
+            project: &self.loaded.project,
+            sources: &self.loaded.sources,
+            as_of: self.as_of,
+            state_schema: &self.target()?.state_schema,
+            capabilities: dialect.capabilities(),
+        })
     }
 
     /// A session on the target.

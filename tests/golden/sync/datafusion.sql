@@ -90,6 +90,25 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
   "attempts" BIGINT
 );
 
+-- state.runs
+CREATE TABLE IF NOT EXISTS "state"."runs" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "started_at" TIMESTAMP(6),
+  "ended_at" TIMESTAMP(6),
+  "outcome" VARCHAR,
+  "error" VARCHAR,
+  "added" BIGINT,
+  "changed" BIGINT,
+  "removed" BIGINT,
+  "unchanged" BIGINT,
+  "delivered" BIGINT,
+  "rejected" BIGINT,
+  "unknown" BIGINT,
+  "unsent" BIGINT
+);
+
 -- sync.vips_to_files.desired
 CREATE OR REPLACE TABLE "state"."desired_vips_to_files" AS
 WITH
@@ -108,7 +127,7 @@ SELECT
   "mapped"."Email",
   "mapped"."It's a ""score""",
   "mapped"."seen",
-  ENCODE(SHA256('5=Email;' || COALESCE(CAST(CAST(CHARACTER_LENGTH("mapped"."Email") AS BIGINT) AS VARCHAR) || ':' || "mapped"."Email", '-') || ('14=It''s a "score";' || COALESCE(CAST(CAST(CHARACTER_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS DECIMAL(6, 2)) AS VARCHAR)) AS BIGINT) AS VARCHAR) || ':' || CAST(CAST("mapped"."It's a ""score""" AS DECIMAL(6, 2)) AS VARCHAR), '-')) || ('4=seen;' || COALESCE(CAST(CAST(CHARACTER_LENGTH(TO_CHAR("mapped"."seen", '%Y-%m-%dT%H:%M:%S%.6fZ')) AS BIGINT) AS VARCHAR) || ':' || TO_CHAR("mapped"."seen", '%Y-%m-%dT%H:%M:%S%.6fZ'), '-'))), 'hex') AS "_hash"
+  ENCODE(SHA256('files/id;' || ('5=Email:string;' || COALESCE(CAST(CAST(CHARACTER_LENGTH("mapped"."Email") AS BIGINT) AS VARCHAR) || ':' || "mapped"."Email", '-')) || ('14=It''s a "score":decimal(6,2);' || COALESCE(CAST(CAST(CHARACTER_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS DECIMAL(6, 2)) AS VARCHAR)) AS BIGINT) AS VARCHAR) || ':' || CAST(CAST("mapped"."It's a ""score""" AS DECIMAL(6, 2)) AS VARCHAR), '-')) || ('4=seen:timestamp;' || COALESCE(CAST(CAST(CHARACTER_LENGTH(TO_CHAR("mapped"."seen", '%Y-%m-%dT%H:%M:%S%.6fZ')) AS BIGINT) AS VARCHAR) || ':' || TO_CHAR("mapped"."seen", '%Y-%m-%dT%H:%M:%S%.6fZ'), '-'))), 'hex') AS "_hash"
 FROM "mapped";
 
 -- sync.vips_to_files.duplicates
@@ -118,7 +137,6 @@ SELECT
 FROM "state"."desired_vips_to_files" AS "d"
 GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
-ORDER BY "d"."_key" NULLS LAST
 LIMIT 5;
 
 -- sync.vips_to_files.counts
@@ -280,6 +298,25 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
   "attempts" BIGINT
 );
 
+-- state.runs
+CREATE TABLE IF NOT EXISTS "state"."runs" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "started_at" TIMESTAMP(6),
+  "ended_at" TIMESTAMP(6),
+  "outcome" VARCHAR,
+  "error" VARCHAR,
+  "added" BIGINT,
+  "changed" BIGINT,
+  "removed" BIGINT,
+  "unchanged" BIGINT,
+  "delivered" BIGINT,
+  "rejected" BIGINT,
+  "unknown" BIGINT,
+  "unsent" BIGINT
+);
+
 -- sync.all_to_files.desired
 CREATE OR REPLACE TABLE "state"."desired_all_to_files" AS
 WITH
@@ -293,7 +330,7 @@ WITH
 SELECT
   "mapped"."_key",
   "mapped"."email",
-  ENCODE(SHA256('5=email;' || COALESCE(CAST(CAST(CHARACTER_LENGTH("mapped"."email") AS BIGINT) AS VARCHAR) || ':' || "mapped"."email", '-')), 'hex') AS "_hash"
+  ENCODE(SHA256('files/id;' || ('5=email:string;' || COALESCE(CAST(CAST(CHARACTER_LENGTH("mapped"."email") AS BIGINT) AS VARCHAR) || ':' || "mapped"."email", '-'))), 'hex') AS "_hash"
 FROM "mapped";
 
 -- sync.all_to_files.duplicates
@@ -303,7 +340,6 @@ SELECT
 FROM "state"."desired_all_to_files" AS "d"
 GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
-ORDER BY "d"."_key" NULLS LAST
 LIMIT 5;
 
 -- sync.all_to_files.counts

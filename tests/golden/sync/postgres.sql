@@ -100,6 +100,25 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
   "attempts" BIGINT
 );
 
+-- state.runs
+CREATE TABLE IF NOT EXISTS "state"."runs" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "outcome" TEXT,
+  "error" TEXT,
+  "added" BIGINT,
+  "changed" BIGINT,
+  "removed" BIGINT,
+  "unchanged" BIGINT,
+  "delivered" BIGINT,
+  "rejected" BIGINT,
+  "unknown" BIGINT,
+  "unsent" BIGINT
+);
+
 -- sync.vips_to_files.desired
 BEGIN;
 DROP TABLE IF EXISTS "state"."desired_vips_to_files__new";
@@ -120,7 +139,7 @@ SELECT
   "mapped"."Email",
   "mapped"."It's a ""score""",
   "mapped"."seen",
-  ENCODE(SHA256(CONVERT_TO('5=Email;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."Email") AS BIGINT) AS TEXT) || ':' || "mapped"."Email", '-') || ('14=It''s a "score";' || COALESCE(CAST(CAST(CHAR_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT)) AS BIGINT) AS TEXT) || ':' || CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT), '-')) || ('4=seen;' || COALESCE(CAST(CAST(CHAR_LENGTH(TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) AS BIGINT) AS TEXT) || ':' || TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '-')), 'UTF8')), 'hex') AS "_hash"
+  ENCODE(SHA256(CONVERT_TO('files/id;' || ('5=Email:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."Email") AS BIGINT) AS TEXT) || ':' || "mapped"."Email", '-')) || ('14=It''s a "score":decimal(6,2);' || COALESCE(CAST(CAST(CHAR_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT)) AS BIGINT) AS TEXT) || ':' || CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT), '-')) || ('4=seen:timestamp;' || COALESCE(CAST(CAST(CHAR_LENGTH(TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) AS BIGINT) AS TEXT) || ':' || TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '-')), 'UTF8')), 'hex') AS "_hash"
 FROM "mapped";
 DROP TABLE IF EXISTS "state"."desired_vips_to_files";
 ALTER TABLE "state"."desired_vips_to_files__new" RENAME TO "desired_vips_to_files";
@@ -133,7 +152,6 @@ SELECT
 FROM "state"."desired_vips_to_files" AS "d"
 GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
-ORDER BY "d"."_key" COLLATE "C" NULLS LAST
 LIMIT 5;
 
 -- sync.vips_to_files.counts
@@ -294,6 +312,25 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
   "attempts" BIGINT
 );
 
+-- state.runs
+CREATE TABLE IF NOT EXISTS "state"."runs" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "outcome" TEXT,
+  "error" TEXT,
+  "added" BIGINT,
+  "changed" BIGINT,
+  "removed" BIGINT,
+  "unchanged" BIGINT,
+  "delivered" BIGINT,
+  "rejected" BIGINT,
+  "unknown" BIGINT,
+  "unsent" BIGINT
+);
+
 -- sync.all_to_files.desired
 BEGIN;
 DROP TABLE IF EXISTS "state"."desired_all_to_files__new";
@@ -309,7 +346,7 @@ WITH
 SELECT
   "mapped"."_key",
   "mapped"."email",
-  ENCODE(SHA256(CONVERT_TO('5=email;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."email") AS BIGINT) AS TEXT) || ':' || "mapped"."email", '-'), 'UTF8')), 'hex') AS "_hash"
+  ENCODE(SHA256(CONVERT_TO('files/id;' || ('5=email:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."email") AS BIGINT) AS TEXT) || ':' || "mapped"."email", '-')), 'UTF8')), 'hex') AS "_hash"
 FROM "mapped";
 DROP TABLE IF EXISTS "state"."desired_all_to_files";
 ALTER TABLE "state"."desired_all_to_files__new" RENAME TO "desired_all_to_files";
@@ -322,7 +359,6 @@ SELECT
 FROM "state"."desired_all_to_files" AS "d"
 GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
-ORDER BY "d"."_key" COLLATE "C" NULLS LAST
 LIMIT 5;
 
 -- sync.all_to_files.counts

@@ -1,5 +1,7 @@
 //! A file of changes in one of three formats: `_op` (I, U or D), the sync key, then the mapped fields.
 //!
+//! The key is text. A mapped field of the key's name stands in its place, with its own type.
+//!
 //! Must not know: what the file is called, or when it is complete.
 
 use std::fs::File;
@@ -7,6 +9,8 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options, is_null};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::ArrowWriter;
@@ -19,6 +23,9 @@ use crate::{Batch, ChangeKind, DestinationError};
 
 /// Name of the column that says what happened to a row.
 pub(super) const OPERATION_COLUMN: &str = "_op";
+
+/// Where the key's column stands.
+const KEY_AT: usize = 1;
 
 /// Bytes of Parquet data held back before a row group is closed: bounds memory.
 const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
@@ -70,7 +77,8 @@ enum Sink {
 }
 
 impl DeltaWriter {
-    /// Begins `file`; the columns are those of `first`, under the key's name `key_field`.
+    /// Begins `file`; the columns are those of `first`, under the key's name `key_field`. A mapped key that some removed
+    /// row of `first` cannot be spelled in becomes text for the whole file.
     pub(super) fn new(
         file: File,
         format: Format,
@@ -78,7 +86,10 @@ impl DeltaWriter {
         key_field: &str,
         first: &Batch,
     ) -> Result<Self, WriteError> {
-        let schema = table(first, key_field)?.schema();
+        let fields = in_utc(&first.fields)?;
+        let mapped = fields.column_by_name(key_field).and_then(|column| typed_keys(first, column).transpose());
+        let key_type = mapped.transpose()?.map_or(DataType::Utf8, |keys| keys.data_type().clone());
+        let schema = table(first, key_field, &key_type)?.schema();
         let sink = match format {
             Format::Csv => {
                 let mut out = BufWriter::new(file);
@@ -97,7 +108,7 @@ impl DeltaWriter {
 
     /// Appends the rows of `batch`.
     pub(super) fn write(&mut self, batch: &Batch, key_field: &str) -> Result<(), WriteError> {
-        let table = table(batch, key_field)?;
+        let table = table(batch, key_field, self.schema.field(KEY_AT).data_type())?;
         if table.schema().fields() != self.schema.fields() {
             let message = "its columns differ from those the file began with".to_owned();
             return Err(DestinationError::Batch { message }.into());
@@ -126,15 +137,25 @@ impl DeltaWriter {
     }
 }
 
-/// The rows as they stand in the file. A mapped field of the key's name gives way to the key, which removed rows have too.
-fn table(batch: &Batch, key_field: &str) -> Result<RecordBatch, DestinationError> {
+/// The rows as they stand in the file, with the key as `key_type`.
+fn table(batch: &Batch, key_field: &str, key_type: &DataType) -> Result<RecordBatch, DestinationError> {
     let fields = in_utc(&batch.fields)?;
-    let text = |name: &str| Arc::new(Field::new(name, DataType::Utf8, false));
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(batch.kinds.iter().map(|kind| letter(*kind)))),
-        Arc::new(StringArray::from_iter_values(&batch.keys)),
-    ];
-    let mut names: Vec<FieldRef> = vec![text(OPERATION_COLUMN), text(key_field)];
+    let keys: ArrayRef = match fields.column_by_name(key_field) {
+        Some(column) if column.data_type() == key_type => {
+            typed_keys(batch, column)?.ok_or_else(|| DestinationError::Batch {
+                message: format!(
+                    "the key of a removed row is not of the type of the mapped field `{key_field}`; map that field under \
+                     another name than the key's"
+                ),
+            })?
+        }
+        _ => Arc::new(StringArray::from_iter_values(&batch.keys)),
+    };
+    let operations = StringArray::from_iter_values(batch.kinds.iter().map(|kind| letter(*kind)));
+    let never_null = |name: &str, data_type: &DataType| Arc::new(Field::new(name, data_type.clone(), false));
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(operations), keys];
+    let mut names: Vec<FieldRef> =
+        vec![never_null(OPERATION_COLUMN, &DataType::Utf8), never_null(key_field, columns[KEY_AT].data_type())];
     for (field, column) in fields.schema().fields().iter().zip(fields.columns()) {
         if field.name() != key_field {
             names.push(Arc::clone(field));
@@ -142,6 +163,23 @@ fn table(batch: &Batch, key_field: &str) -> Result<RecordBatch, DestinationError
         }
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(Fields::from(names))), columns)?)
+}
+
+/// `mapped` with the key in place of nulls, which removed rows have; `None` when a key is not of its type.
+fn typed_keys(batch: &Batch, mapped: &ArrayRef) -> Result<Option<ArrayRef>, DestinationError> {
+    let data_type = mapped.data_type();
+    // A text is cast to any of these without complaint, and becomes something else than the value it was made from.
+    let disguised = data_type.is_nested() || data_type.is_binary();
+    if disguised || !can_cast_types(&DataType::Utf8, data_type) {
+        return Ok(None);
+    }
+    let missing = is_null(mapped)?;
+    let texts = batch.keys.iter().zip(missing.values()).map(|(key, missing)| missing.then_some(key));
+    // Safe: what cannot be cast becomes null.
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    let keys = cast_with_options(&StringArray::from_iter(texts), data_type, &options)?;
+    let keys = zip(&missing, &keys, mapped)?;
+    Ok((keys.null_count() == 0).then_some(keys))
 }
 
 const fn letter(kind: ChangeKind) -> &'static str {

@@ -2,7 +2,8 @@
 //!
 //! Rows go to `.{sync}.part` in the folder of the final file; `finish` flushes it to disk and gives it its name, so that
 //! whoever watches the folder sees whole files only. A run without changes leaves no file. A file that exists is never
-//! replaced. A run that dies leaves no final file: its job is then [`JobState::Lost`] and its rows are sent again.
+//! replaced. A run that dies leaves no final file: its job is then [`JobState::Lost`] and its rows are sent again. A job
+//! is the path of its file, so the file's name holds the run's id: no other run's file can answer for it.
 //!
 //! Must not know: how a format spells a value.
 
@@ -34,7 +35,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
             required: false,
             secret: false,
             meaning: "path of the file, from the project's folder; {sync}, {run} and {time} stand for the sync's name, \
-                      the run's id and the run's instant in UTC",
+                      the run's id and the run's instant in UTC; the file's name must hold {run}",
             default: Some("out/{sync}_{time}_{run}.csv"),
         },
         OptionSpec {
@@ -125,6 +126,10 @@ fn check_template(options: &Options<'_>, template: &str) -> Result<(), Destinati
     if folder.contains("{run}") || folder.contains("{time}") {
         // What a dead run left behind could not be found again.
         return Err(options.error("path", "may hold {run} and {time} in the file's name alone, not in its folder"));
+    }
+    if !template.contains("{run}") {
+        // A file is told by its name: one that another run may make too could stand for rows that were never written.
+        return Err(options.error("path", "needs {run} in the file's name, as in `out/{sync}_{run}.csv`"));
     }
     if Path::new(template).file_name().is_none() || template.ends_with(['/', '\\']) {
         return Err(options.error("path", "names no file"));
@@ -225,10 +230,12 @@ impl FileDestination {
             fs::create_dir_all(folder).map_err(|source| self.error("create the folder", folder, source))?;
         }
         if last.try_exists().map_err(|source| self.error("look for", &last, source))? {
-            let message = format!("`{job}` exists already and is not replaced; put {{run}} into the option `path`");
+            let message = format!("`{job}` exists already and is not replaced; take it away and run the sync again");
             return Err(self.refuse(context, &message));
         }
-        let file = File::create(&part).map_err(|source| self.error("create", &part, source))?;
+        // A part that was left may be another name of a published file: it must not be written to.
+        remove_if_there(&part).map_err(|source| self.error("remove", &part, source))?;
+        let file = File::create_new(&part).map_err(|source| self.error("create", &part, source))?;
         let writer = DeltaWriter::new(file, self.format, &self.null, &context.key_field, first)
             .map_err(|error| self.write_error("write", &part, error))?;
         Ok(Open { writer, job, part, last })
@@ -275,10 +282,7 @@ impl FileDestination {
 /// Makes `part` durable, then visible as `last`, then makes the new name durable.
 fn publish(file: &File, part: &Path, last: &Path) -> io::Result<()> {
     file.sync_all()?;
-    if last.try_exists()? {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another run made this file meanwhile"));
-    }
-    fs::rename(part, last)?;
+    give_name(part, last, |part, last| fs::hard_link(part, last))?;
     // Windows cannot flush a folder and needs not.
     if cfg!(unix)
         && let Some(folder) = last.parent()
@@ -286,6 +290,19 @@ fn publish(file: &File, part: &Path, last: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Moves `part` to `last` unless that exists. A link fails on an existing name even when it appears at the last moment,
+/// which a rename would replace.
+fn give_name(part: &Path, last: &Path, link: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+    let taken = || io::Error::new(io::ErrorKind::AlreadyExists, "something else made this file meanwhile");
+    match link(part, last) {
+        Ok(()) => remove_if_there(part),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken()),
+        // Systems tell in many ways that a file system has no links; a failure of another kind meets the rename as well.
+        Err(_) if last.try_exists()? => Err(taken()),
+        Err(_) => fs::rename(part, last),
+    }
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -57,8 +57,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     rate: None,
     concurrency: 4,
     effect: Effect::AtLeastOnce {
-        when: "an answer is lost, or the run is killed before an answer is written down; a repeat of the same rows \
-               carries the same webhook-id",
+        when: "an answer is lost, or the run is killed before an answer is written down; every try of a request, and \
+               its repeat after a killed run, carries the same webhook-id",
     },
     removal: Removal::ByKey,
 };
@@ -184,7 +184,7 @@ impl Destination for Webhook {
             let message = "a batch cannot be written as JSON: a mapped field has a type that JSON lacks".to_owned();
             return Answer::Fatal { code: "encoding".into(), message };
         };
-        let id = message_id(&context.sync, operation, batch);
+        let id = message_id(context, operation, batch);
         let body = Bytes::from(body);
         let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         if let Some(authorization) = &self.authorization {
@@ -237,15 +237,17 @@ fn write_row(out: &mut Vec<u8>, batch: &Batch, row: usize, fields: &[u8]) -> Res
     Ok(())
 }
 
-/// The same for every try of the same rows, also by a later run: what a receiver tells repeats by.
-fn message_id(sync: &str, operation: Operation, batch: &Batch) -> String {
+/// The same for every try of the same rows, also by the next run after a crash: what a receiver tells repeats by. The
+/// last run that ended is part of it, so that a later change back to an earlier payload is a message of its own.
+fn message_id(context: &SyncContext, operation: Operation, batch: &Batch) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         // The length first: no two lists of texts may run into the same bytes.
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     };
-    add(sync);
+    add(&context.sync);
+    add(context.previous_run.as_deref().unwrap_or_default());
     add(operation.as_str());
     for change in batch.changes() {
         add(change.key);
@@ -284,11 +286,19 @@ async fn classify(response: Response, batch: &Batch) -> Answer {
         let message = "the receiver answered with a redirect, which is not followed; put the final address in `url`";
         return Answer::Fatal { code, message: message.into() };
     }
+    // What a receiver says to wrong credentials may repeat them.
+    if matches!(status.as_u16(), 401 | 403) {
+        let message = format!(
+            "the receiver refuses the credentials with status {}; check the options `authorization` and `secret`, any \
+             token in `url`, and what the receiver allows them to do",
+            status.as_u16()
+        );
+        return Answer::Fatal { code, message };
+    }
     let said = http::body(response).await.map(|body| http::readable(&String::from_utf8_lossy(&body)));
     let said = said.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "no reason given".into());
     match status.as_u16() {
         400 | 409 | 413 | 422 => Answer::Split { code, reason: said },
-        401 | 403 => Answer::Fatal { code, message: format!("the receiver refuses the credentials: {said}") },
         410 => Answer::Fatal { code, message: "the receiver says that this address is gone for good".into() },
         _ => Answer::Fatal { code, message: format!("the receiver does not take changes at this address: {said}") },
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::expr::Ast;
 use crate::syntax::Value;
-use crate::{EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr, Within};
+use crate::{Column, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr, Within};
 
 use super::names::Table;
 
@@ -20,6 +20,8 @@ pub(super) struct Catalogue {
     pub segments: Vec<SegmentInfo>,
     /// A file could not be read, so that unknown names may stand in it.
     pub incomplete: bool,
+    /// The project's time zone, unless it is UTC.
+    pub zone: Option<String>,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub(super) enum FieldState {
     Done {
         expr: ValueExpr,
         pii: Option<Pii>,
+        /// How many fields the longest chain has that begins with this one.
+        depth: usize,
     },
 }
 
@@ -140,6 +144,12 @@ impl Catalogue {
             return None;
         }
         source.columns.get(name).map(|column| column.map_or(Member::Broken, Member::Column))
+    }
+
+    /// The column of that name that a row has.
+    pub fn column(&self, row: RowId, name: &str) -> Option<&Column> {
+        let Some(Member::Column(index)) = self.member(row, name) else { return None };
+        self.row_source(row)?.source.columns.get(index)
     }
 
     /// Every name of a row.

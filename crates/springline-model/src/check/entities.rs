@@ -10,7 +10,7 @@ use crate::{Code, Column, Diagnostic, EntityId, EventId, RelationshipKind, RowId
 
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, Member, RelationshipInfo};
 use super::conditions::{Conditions, bucket, text};
-use super::names::{Kind, check_name, duplicate, with_suggestion};
+use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
 
 const FIELD: Kind = Kind { what: "field", word: true };
 const EVENT: Kind = Kind { what: "event", word: true };
@@ -34,7 +34,7 @@ pub(super) fn entity(
         let visible = !distinct || name == decl.primary_key.value;
         info.source.column(name).filter(|_| visible).map(|c| c.span)
     };
-    let mut members = Members { taken: HashMap::new(), columns: &columns, out };
+    let mut members = Members { by_name: HashMap::new(), taken: Taken::default(), columns: &columns, out };
     let relationships = relationships(decl.relationships, catalogue, &mut members);
     let mut events = Vec::new();
     for item in decl.events {
@@ -52,7 +52,7 @@ pub(super) fn entity(
             fields.push(field(decl, sources, members.out));
         }
     }
-    let members = members.taken;
+    let members = members.by_name;
     EntityInfo {
         name: decl.name.value,
         label: decl.label.map(|l| l.value),
@@ -69,7 +69,8 @@ pub(super) fn entity(
 
 /// The names of a row besides its columns.
 struct Members<'a> {
-    taken: HashMap<String, (Member, Span)>,
+    by_name: HashMap<String, (Member, Span)>,
+    taken: Taken,
     /// Where a column of that name is declared.
     columns: &'a dyn Fn(&str) -> Option<Span>,
     out: &'a mut Vec<Diagnostic>,
@@ -79,17 +80,15 @@ impl Members<'_> {
     fn add(&mut self, kind: Kind, name: Option<&Spanned<String>>, member: Option<Member>) {
         let Some(name) = name else { return };
         check_name(kind, name, self.out);
-        if let Some((_, first)) = self.taken.get(&name.value) {
-            self.out.push(duplicate("the name", name, *first).hint(SHARED));
-            return;
-        }
-        if let Some(column) = (self.columns)(&name.value) {
+        if let Some(first) = self.taken.take(name) {
+            self.out.push(duplicate("the name", name, first).hint(SHARED));
+        } else if let Some(column) = (self.columns)(&name.value) {
             let message = format!("{} `{}` has the name of a column", kind.what, name.value);
             let diagnostic = Diagnostic::error(Code::DuplicateName, name.span, message).also(column, "the column");
             self.out.push(diagnostic.hint(SHARED));
             return;
         }
-        self.taken.insert(name.value.clone(), (member.unwrap_or(Member::Broken), name.span));
+        self.by_name.entry(name.value.clone()).or_insert((member.unwrap_or(Member::Broken), name.span));
     }
 }
 
@@ -170,9 +169,9 @@ fn event(decl: EventDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> E
         );
     }
     let columns = |name: &str| catalogue.sources[source?.0].source.column(name).map(|c| c.span);
-    let mut members = Members { taken: HashMap::new(), columns: &columns, out };
+    let mut members = Members { by_name: HashMap::new(), taken: Taken::default(), columns: &columns, out };
     let relationships = relationships(decl.relationships, catalogue, &mut members);
-    let members = members.taken;
+    let members = members.by_name;
     EventInfo {
         name: decl.name.value,
         source,

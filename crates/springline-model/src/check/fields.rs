@@ -3,7 +3,7 @@
 use springline_ir::Expr;
 
 use crate::syntax::Spanned;
-use crate::{Code, Diagnostic, EntityId, FieldId, SourceMap};
+use crate::{Code, Diagnostic, EntityId, FieldId, SourceMap, Span};
 
 use super::catalogue::{Catalogue, FieldState};
 use super::conditions::Conditions;
@@ -11,12 +11,17 @@ use super::scope::Scope;
 use super::typing::Typer;
 use super::unify::Typed;
 
+/// The most fields and segments that build upon one another: they are computed one inside the other.
+const MAX_CHAIN: usize = 200;
+
 /// A field of an entity.
 type Place = (EntityId, FieldId);
 
 /// What came of one look at a field.
 struct Attempt {
     typed: Option<Typed>,
+    /// How many fields the longest chain has that begins with this one.
+    depth: usize,
     needs: Vec<Place>,
     problems: Vec<Diagnostic>,
 }
@@ -40,14 +45,11 @@ pub(super) fn check_fields(catalogue: &mut Catalogue, sources: &SourceMap, out: 
             let attempt = attempt(catalogue, sources, place);
             if attempt.needs.is_empty() {
                 out.extend(attempt.problems);
-                set(
-                    catalogue,
-                    place,
-                    match attempt.typed {
-                        Some(Typed { expr, pii, .. }) => FieldState::Done { expr, pii },
-                        None => FieldState::Failed,
-                    },
-                );
+                let depth = attempt.depth;
+                let (name, span) = named(catalogue, place);
+                let typed = attempt.typed.filter(|_| chain_fits("field", &name, span, depth, out));
+                let done = |Typed { expr, pii, .. }| FieldState::Done { expr, pii, depth };
+                set(catalogue, place, typed.map_or(FieldState::Failed, done));
                 continue;
             }
             set(catalogue, place, FieldState::Waiting);
@@ -63,6 +65,11 @@ fn state(catalogue: &Catalogue, (entity, field): Place) -> &FieldState {
     &catalogue.entities[entity.0].fields[field.0].state
 }
 
+fn named(catalogue: &Catalogue, (entity, field): Place) -> (String, Span) {
+    let field = &catalogue.entities[entity.0].fields[field.0];
+    (field.name.clone(), field.span)
+}
+
 fn set(catalogue: &mut Catalogue, (entity, field): Place, state: FieldState) {
     catalogue.entities[entity.0].fields[field.0].state = state;
 }
@@ -71,7 +78,7 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
     let field = &catalogue.entities[entity.0].fields[id.0];
     let mut problems = Vec::new();
     let subject = format!("field `{}`", field.name);
-    let Some(ast) = &field.ast else { return Attempt { typed: None, needs: Vec::new(), problems } };
+    let Some(ast) = &field.ast else { return Attempt { typed: None, depth: 0, needs: Vec::new(), problems } };
     let mut typer = Typer::new(catalogue, sources, &subject, &mut problems);
     typer.within = field.within.map(|(within, _)| within);
     let mut typed = typer.check(ast, &Scope { windows: true, ..Scope::of(entity) });
@@ -96,8 +103,19 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
         typer.out.push(Diagnostic::error(Code::TypeMismatch, ast.span, message).hint("give it a value"));
         typed = None;
     }
-    let needs = std::mem::take(&mut typer.needs);
-    Attempt { typed, needs, problems }
+    let (needs, depth) = (std::mem::take(&mut typer.needs), typer.depth + 1);
+    Attempt { typed, depth, needs, problems }
+}
+
+/// Whether a chain of definitions that begins with this one is short enough; a longer one is reported.
+pub(super) fn chain_fits(what: &str, name: &str, span: Span, depth: usize, out: &mut Vec<Diagnostic>) -> bool {
+    if depth <= MAX_CHAIN {
+        return true;
+    }
+    let message = format!("{what} `{name}` builds upon a chain of more than {MAX_CHAIN} definitions");
+    let hint = "compute some of them in one expression, or build upon an earlier one directly";
+    out.push(Diagnostic::error(Code::LongChain, span, message).label("one too many").hint(hint));
+    false
 }
 
 /// Reports the fields from `need` to the one that needs it again, and takes them out of the check.
@@ -110,13 +128,8 @@ fn report_cycle(catalogue: &mut Catalogue, open: &[Place], need: Place, out: &mu
             cycle.push(*place);
         }
     }
-    let names: Vec<Spanned<String>> = cycle
-        .iter()
-        .map(|(entity, field)| {
-            let field = &catalogue.entities[entity.0].fields[field.0];
-            Spanned { value: field.name.clone(), span: field.span }
-        })
-        .collect();
+    let names: Vec<Spanned<String>> =
+        cycle.iter().map(|place| named(catalogue, *place)).map(|(value, span)| Spanned { value, span }).collect();
     out.push(cycle_diagnostic("field", &names));
     cycle.into_iter().for_each(|place| set(catalogue, place, FieldState::Failed));
 }

@@ -100,9 +100,24 @@ impl Typer<'_> {
             };
             return self.refuse(function, span, message);
         };
+        let calendar = matches!(function, FunctionId::DATE_TRUNC | FunctionId::EXTRACT | FunctionId::DAYS_BETWEEN);
+        if calendar && types.contains(&Type::Timestamp) {
+            self.warn_of_utc(&format!("`{}`", function.get().name), span);
+        }
         let pii = first_pii(&args.iter().collect::<Vec<_>>(), &ty);
         let args = args.into_iter().map(|a| a.expr).collect();
         Some(Typed { expr: Expr::call(function, args, ty), span, declared: None, pii })
+    }
+
+    /// Warns where an instant's day is taken in UTC, while the project's days begin elsewhere.
+    pub fn warn_of_utc(&mut self, what: &str, span: Span) {
+        let Some(zone) = &self.catalogue.zone else { return };
+        let message = format!("{}: {what} of a timestamp counts in UTC, not in {zone}", self.subject);
+        let hint = format!(
+            "days begin at midnight UTC here, and at midnight in {zone} in windows such as `within 90 days`; \
+             use a column of type `date` where the local day matters"
+        );
+        self.out.push(Diagnostic::warning(Code::UtcCalendar, span, message).hint(hint));
     }
 
     /// The first argument must be one of these words, as a constant: each is written differently in SQL.

@@ -21,7 +21,8 @@ mod unify;
 
 use std::collections::HashSet;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
 use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
@@ -86,6 +87,7 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
     let (destination_names, destination_decls) = Table::new(kind("destination", false), destinations, out);
     let (_, sync_decls) = Table::new(kind("sync", false), syncs, out);
 
+    let timezone = read.project.as_ref().and_then(|project| timezone(project.timezone.as_ref(), out));
     let mut catalogue = Catalogue {
         source_names,
         entity_names,
@@ -94,6 +96,7 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         entities: Vec::new(),
         segments: Vec::new(),
         incomplete: read.incomplete,
+        zone: timezone.as_ref().filter(|zone| !is_utc(zone)).and_then(|zone| zone.iana_name()).map(str::to_owned),
     };
     catalogue.entities =
         entity_decls.into_iter().map(|decl| entities::entity(decl, &catalogue, sources, out)).collect();
@@ -109,7 +112,7 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         syncs::Context { catalogue: &catalogue, sources, destination_names: &destination_names, kinds: &kinds };
     let syncs: Option<Vec<Sync>> =
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
-    let head = head(read.project?, registry, sources, out)?;
+    let head = head(read.project?, timezone, registry, sources, out)?;
     finish::project(head, catalogue, destinations, syncs?)
 }
 
@@ -173,13 +176,18 @@ struct Head {
     targets: Vec<Target>,
 }
 
-fn head(decl: ProjectDecl, registry: &Registry, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Option<Head> {
+fn head(
+    decl: ProjectDecl,
+    timezone: Option<TimeZone>,
+    registry: &Registry,
+    sources: &SourceMap,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Head> {
     names::check_name(Kind { what: "project", word: false }, &decl.name, out);
     if decl.version.value != VERSION {
         let message = format!("version {} of the language is not known", decl.version.value);
         out.push(Diagnostic::error(Code::InvalidValue, decl.version.span, message).hint("write `version: 1`"));
     }
-    let timezone = timezone(decl.timezone.as_ref(), out);
     let mut target_names = Table::new::<()>(Kind { what: "target", word: false }, Vec::new(), out).0;
     let mut targets = Vec::new();
     for (name, target) in decl.targets.0 {
@@ -229,6 +237,11 @@ fn timezone(name: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Option
             None
         }
     }
+}
+
+/// Whether days always begin at midnight UTC, under whichever of the names that such zones have.
+fn is_utc(zone: &TimeZone) -> bool {
+    zone.to_offset(Timestamp::UNIX_EPOCH) == Offset::UTC && zone.following(Timestamp::MIN).next().is_none()
 }
 
 #[cfg(test)]

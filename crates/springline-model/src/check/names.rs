@@ -1,6 +1,7 @@
 //! Which names there are, and what each stands for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::syntax::{Item, Spanned, nearest};
 use crate::{Code, Diagnostic, Span};
@@ -13,8 +14,11 @@ pub(super) struct Kind {
     pub word: bool,
 }
 
-/// The longest name: tables are named after them, and engines cut longer names off.
-const MAX_NAME: usize = 50;
+/// The longest name. Tables are named after them, such as `membership_<entity>__new`, and Postgres cuts
+/// names off after 63 bytes (<https://www.postgresql.org/docs/current/limits.html>).
+const MAX_NAME: usize = 47;
+/// What is put behind a table's name while it is replaced.
+const REPLACEMENT: &str = "__new";
 
 /// The names of one kind of thing.
 #[derive(Debug)]
@@ -22,13 +26,38 @@ pub(super) struct Table {
     kind: Kind,
     /// The place in the list of things; `None` for one that could not be read, which is reported.
     by_name: HashMap<String, (Option<usize>, Span)>,
+    taken: Taken,
+}
+
+/// Names that are taken. Those that differ only in case clash, because some engines fold it.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    by_lower: HashMap<String, Spanned<String>>,
+}
+
+impl Taken {
+    /// Takes a name. If it is taken, it stays with the first, which is returned.
+    pub fn take(&mut self, name: &Spanned<String>) -> Option<&Spanned<String>> {
+        match self.by_lower.entry(name.value.to_lowercase()) {
+            Entry::Occupied(first) => Some(first.into_mut()),
+            Entry::Vacant(place) => {
+                place.insert(name.clone());
+                None
+            }
+        }
+    }
+
+    /// The name that this one clashes with.
+    pub fn find(&self, name: &str) -> Option<&Spanned<String>> {
+        self.by_lower.get(&name.to_lowercase())
+    }
 }
 
 impl Table {
     /// The names of a list, and the things of it that could be read. Names that are there twice and
     /// names with characters that names cannot have are reported.
     pub fn new<T>(kind: Kind, items: Vec<Item<T>>, out: &mut Vec<Diagnostic>) -> (Table, Vec<T>) {
-        let mut table = Table { kind, by_name: HashMap::new() };
+        let mut table = Table { kind, by_name: HashMap::new(), taken: Taken::default() };
         let mut things = Vec::new();
         for Item { name, decl } in items {
             if let Some(name) = &name {
@@ -42,10 +71,10 @@ impl Table {
     /// Adds one name.
     pub fn add(&mut self, name: &Spanned<String>, id: Option<usize>, out: &mut Vec<Diagnostic>) {
         check_name(self.kind, name, out);
-        match self.by_name.get(&name.value) {
-            Some((_, first)) => out.push(duplicate(self.kind.what, name, *first)),
-            None => drop(self.by_name.insert(name.value.clone(), (id, name.span))),
+        if let Some(first) = self.taken.take(name) {
+            out.push(duplicate(self.kind.what, name, first));
         }
+        self.by_name.entry(name.value.clone()).or_insert((id, name.span));
     }
 
     /// The thing of that name. `None` if there is none, which is reported unless `quiet`, or if it could
@@ -70,10 +99,15 @@ impl Table {
 }
 
 /// A name that is taken.
-pub(super) fn duplicate(what: &str, name: &Spanned<String>, first: Span) -> Diagnostic {
-    Diagnostic::error(Code::DuplicateName, name.span, format!("{what} `{}` is there twice", name.value))
+pub(super) fn duplicate(what: &str, name: &Spanned<String>, first: &Spanned<String>) -> Diagnostic {
+    let message = if name.value == first.value {
+        format!("{what} `{}` is there twice", name.value)
+    } else {
+        format!("{what} `{}` differs from `{}` only in case, which some engines ignore", name.value, first.value)
+    };
+    Diagnostic::error(Code::DuplicateName, name.span, message)
         .label("again here")
-        .also(first, "first here")
+        .also(first.span, "first here")
         .hint("rename one of the two")
 }
 
@@ -98,14 +132,16 @@ pub(super) fn with_suggestion<'a>(
     }
 }
 
-/// Reports a name with characters that names cannot have.
+/// Reports a name that is too long or has characters that names cannot have.
 pub(super) fn check_name(kind: Kind, name: &Spanned<String>, out: &mut Vec<Diagnostic>) {
     let text = &name.value;
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (!kind.word && c == '-');
     let refusal = if text.is_empty() || !text.chars().all(fits) || text.starts_with(|c: char| c.is_ascii_digit()) {
         "use letters a to z, digits and `_`, and begin with a letter; put other text into `label:`"
     } else if text.len() > MAX_NAME {
-        "use at most 50 characters; put longer text into `label:`"
+        "use at most 47 characters; put longer text into `label:`"
+    } else if text.to_lowercase().ends_with(REPLACEMENT) {
+        "take another ending: `__new` is put behind the name of a table while it is replaced"
     } else {
         return;
     };

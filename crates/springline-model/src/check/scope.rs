@@ -1,10 +1,11 @@
 //! From paths to leaves: whose row an expression is about, and what a name in it stands for.
 
-use springline_ir::{Expr, Type};
+use springline_ir::{Expr, FunctionId, Type};
 
 use crate::expr::Name;
 use crate::{
-    Code, Diagnostic, EntityId, FieldId, Leaf, Over, Pii, RelationshipId, RelationshipKind, RowId, Span, ValueExpr,
+    Code, Diagnostic, EntityId, EventId, FieldId, Leaf, Over, Pii, RelationshipId, RelationshipKind, RowId, Span,
+    ValueExpr,
 };
 
 use super::catalogue::{FieldState, Member};
@@ -87,8 +88,7 @@ impl Typer<'_> {
 
     fn column(&mut self, row: RowId, column: &str, rest: &[Name], name: &Name) -> Option<Found> {
         self.ends(rest, name, "a column")?;
-        let Some(Member::Column(index)) = self.catalogue.member(row, column) else { return None };
-        let column = self.catalogue.row_source(row)?.source.columns.get(index)?;
+        let column = self.catalogue.column(row, column)?;
         Some(Found {
             leaf: Leaf::Column(column.name.clone()),
             ty: column.ty.clone(),
@@ -107,7 +107,8 @@ impl Typer<'_> {
                 self.needs.push((entity, FieldId(index)));
                 None
             }
-            FieldState::Done { expr, pii } => {
+            FieldState::Done { expr, pii, depth } => {
+                self.depth = self.depth.max(*depth);
                 Some(Found { leaf: Leaf::Field(FieldId(index)), ty: expr.ty.clone(), declared: field.span, pii: *pii })
             }
         }
@@ -149,10 +150,40 @@ impl Typer<'_> {
         } else if names.len() == 1 {
             format!("use an aggregate: `count({text})` or `exists({text})`")
         } else {
-            format!("use an aggregate: `sum({text})`, `max({text})` or `most_frequent({text})`")
+            format!("use an aggregate: {}", self.aggregates_of(row, names, &text))
         };
         self.out.push(Diagnostic::error(Code::FanOut, span, message).label("many values").hint(hint));
         None
+    }
+
+    /// Aggregates that take the type of what the path leads to, as calls.
+    fn aggregates_of(&self, row: RowId, names: &[Name], path: &str) -> String {
+        let candidates = [FunctionId::SUM, FunctionId::MAX, FunctionId::MOST_FREQUENT, FunctionId::COUNT_DISTINCT];
+        let ty = self.gathered_type(row, names);
+        let takes = |f: &FunctionId| ty.as_ref().is_some_and(|ty| (f.get().result)(std::slice::from_ref(ty)).is_some());
+        let calls: Vec<String> =
+            candidates.into_iter().filter(takes).take(3).map(|f| format!("`{}({path})`", f.get().name)).collect();
+        match calls.as_slice() {
+            [] => format!("`count({path})`"),
+            [only] => only.clone(),
+            [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        }
+    }
+
+    /// The type at the end of a path that begins with an event or a one-to-many relationship; `None` if
+    /// it is not known, or leads on to many.
+    fn gathered_type(&self, row: RowId, names: &[Name]) -> Option<Type> {
+        let (name, rest) = names.split_first()?;
+        let gathered = match (row, self.catalogue.member(row, &name.text)?) {
+            (RowId::Entity(entity), Member::Event(event)) => RowId::Event(entity, EventId(event)),
+            (_, Member::Relationship(index)) => RowId::Entity(self.catalogue.relationship(row, index).to?),
+            _ => return None,
+        };
+        // What is wrong further on is not what is reported here.
+        let mut quiet = Vec::new();
+        let mut typer = Typer::new(self.catalogue, self.sources, self.subject, &mut quiet);
+        let scope = Scope { row: gathered, gathered: None, related: false, windows: false };
+        typer.resolve(gathered, rest, &scope, name.span).map(|found| found.ty)
     }
 
     fn unknown(&mut self, row: RowId, name: &Name, scope: &Scope) -> Option<Found> {

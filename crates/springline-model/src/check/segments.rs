@@ -1,14 +1,15 @@
 //! Segments: their conditions, and that they do not need themselves.
 
-use springline_ir::{Expr, FunctionId};
+use springline_ir::FunctionId;
 
 use crate::expr::Ast;
 use crate::syntax::{SegmentDecl, Spanned};
-use crate::{Diagnostic, EntityId, SegmentId, SourceMap};
+use crate::{Code, Column, Diagnostic, EntityId, RowId, SegmentId, SourceMap, ValueExpr};
 
-use super::catalogue::{Catalogue, SegmentInfo};
+use super::catalogue::{Catalogue, EntityInfo, SegmentInfo};
 use super::conditions::{Conditions, joined};
-use super::fields::cycle_diagnostic;
+use super::fields::{chain_fits, cycle_diagnostic};
+use super::names::Taken;
 use super::scope::Scope;
 use super::typing::Typer;
 
@@ -33,16 +34,64 @@ pub(super) fn check_segments(
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
 ) {
+    check_names(catalogue, out);
     let mut needs = Vec::new();
     for (id, decl) in decls.iter().enumerate() {
-        let (condition, segments) = match condition(decl, id, catalogue, sources, out) {
-            Some((condition, segments)) => (Some(condition), segments),
-            None => (None, Vec::new()),
-        };
-        needs.push(segments);
+        let (condition, needed) = condition(decl, id, catalogue, sources, out).unzip();
+        needs.push(needed.unwrap_or_default());
         catalogue.segments[id].condition = condition;
     }
-    report_cycles(&needs, catalogue, out);
+    report_chains(&needs, catalogue, out);
+}
+
+/// Reports segments named like a field or the primary key of their entity: all are columns of its table.
+fn check_names(catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
+    let fields: Vec<Taken> = catalogue.entities.iter().map(field_names).collect();
+    for segment in &catalogue.segments {
+        let Some(entity) = segment.entity else { continue };
+        let (described, what, other, place) = if let Some(field) = fields[entity.0].find(&segment.name) {
+            ("a field", "field", &field.value, field.span)
+        } else if let Some(column) =
+            primary_key(catalogue, entity).filter(|c| c.name.eq_ignore_ascii_case(&segment.name))
+        {
+            ("the primary key", "primary key", &column.name, column.span)
+        } else {
+            continue;
+        };
+        let owner = catalogue.describe(RowId::Entity(entity));
+        let message = if *other == segment.name {
+            format!("segment `{}` has the name of {described} of {owner}", segment.name)
+        } else {
+            format!(
+                "segment `{}` differs from {what} `{other}` of {owner} only in case, which some engines ignore",
+                segment.name
+            )
+        };
+        let hint = "segments, fields and the primary key are columns of one table: rename one of the two";
+        let diagnostic = Diagnostic::error(Code::DuplicateName, segment.span, message);
+        out.push(diagnostic.also(place, what).hint(hint));
+    }
+}
+
+fn primary_key(catalogue: &Catalogue, entity: EntityId) -> Option<&Column> {
+    catalogue.column(RowId::Entity(entity), &catalogue.entities[entity.0].primary_key)
+}
+
+fn field_names(entity: &EntityInfo) -> Taken {
+    let mut taken = Taken::default();
+    for field in &entity.fields {
+        // A name that is there twice is reported with the entity.
+        let _ = taken.take(&Spanned { value: field.name.clone(), span: field.span });
+    }
+    taken
+}
+
+/// What the condition of a segment builds upon.
+#[derive(Debug, Default)]
+struct Needs {
+    segments: Vec<SegmentId>,
+    /// How many fields the longest chain of fields has.
+    fields: usize,
 }
 
 fn condition(
@@ -51,7 +100,7 @@ fn condition(
     catalogue: &Catalogue,
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
-) -> Option<(Expr<crate::Leaf>, Vec<SegmentId>)> {
+) -> Option<(ValueExpr, Needs)> {
     let tree = Conditions { sources, out: &mut *out }.read(&decl.r#where);
     let entity = catalogue.segments[id].entity?;
     let span = decl.r#where.span;
@@ -64,11 +113,12 @@ fn condition(
     let mut typer = Typer::new(catalogue, sources, &subject, out);
     let what = format!("the condition of {subject}");
     let typed = typer.condition(&all, &Scope::of(entity), &what)?;
-    Some((typed.expr, typer.segments))
+    Some((typed.expr, Needs { segments: typer.segments, fields: typer.depth }))
 }
 
-/// Finds segments that need themselves, each cycle once.
-fn report_cycles(needs: &[Vec<SegmentId>], catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
+/// Finds segments that need themselves, each cycle once, and those upon too long a chain. Not recursive,
+/// so that a chain of any length is fine here.
+fn report_chains(needs: &[Needs], catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,
@@ -76,6 +126,8 @@ fn report_cycles(needs: &[Vec<SegmentId>], catalogue: &Catalogue, out: &mut Vec<
         Done,
     }
     let mut states = vec![State::New; needs.len()];
+    // The longest chain that begins with a segment; `None` where one upon it is reported.
+    let mut depths: Vec<Option<usize>> = vec![Some(0); needs.len()];
     for start in 0..needs.len() {
         // Each entry is a segment and how many of its needs have been followed.
         let mut open = vec![(start, 0)];
@@ -84,8 +136,12 @@ fn report_cycles(needs: &[Vec<SegmentId>], catalogue: &Catalogue, out: &mut Vec<
         }
         states[start] = State::Open;
         while let Some((segment, followed)) = open.last_mut() {
-            let Some(next) = needs[*segment].get(*followed).map(|id| id.0) else {
+            let Some(next) = needs[*segment].segments.get(*followed).map(|id| id.0) else {
                 states[*segment] = State::Done;
+                depths[*segment] = depth(&needs[*segment], &depths).filter(|depth| {
+                    let info = &catalogue.segments[*segment];
+                    chain_fits("segment", &info.name, info.span, *depth, out)
+                });
                 open.pop();
                 continue;
             };
@@ -108,4 +164,9 @@ fn report_cycles(needs: &[Vec<SegmentId>], catalogue: &Catalogue, out: &mut Vec<
             }
         }
     }
+}
+
+/// The longest chain that begins with a segment, once that of each segment it needs is known.
+fn depth(needs: &Needs, depths: &[Option<usize>]) -> Option<usize> {
+    needs.segments.iter().try_fold(needs.fields, |deepest, id| Some(deepest.max(depths[id.0]?))).map(|below| below + 1)
 }

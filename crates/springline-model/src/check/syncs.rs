@@ -40,7 +40,13 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
     let mut map = Vec::new();
     let mut complete = true;
     for (field, text) in decl.map.0 {
-        match text.and_then(|text| value(&text, entity, &subject, context, out)) {
+        let typed = text.and_then(|text| value(&text, entity, &subject, context, out));
+        if let Some(refusal) = refuse_field(&field, &decl.key, typed.as_ref(), key.as_ref()) {
+            out.push(refusal);
+            complete = false;
+            continue;
+        }
+        match typed {
             Some(Typed { expr, pii, .. }) => map.push(Mapping { field: field.value, expr, pii, span: field.span }),
             None => complete = false,
         }
@@ -63,6 +69,29 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         guards,
         span: decl.name.span,
     })
+}
+
+/// A field whose name stands for something else in what is delivered.
+fn refuse_field(
+    field: &Spanned<String>,
+    key_text: &Spanned<String>,
+    value: Option<&Typed>,
+    key: Option<&Typed>,
+) -> Option<Diagnostic> {
+    let name = &field.value;
+    if name.starts_with('_') {
+        let message = format!("`{name}` cannot be the name of a mapped field");
+        let hint = "names that begin with `_` are the product's own, such as `_key` and `_op`: take another name";
+        return Some(Diagnostic::error(Code::InvalidValue, field.span, message).hint(hint));
+    }
+    let (value, key) = value.zip(key)?;
+    let key_name = key_text.value.trim();
+    if name != key_name || value.expr == key.expr {
+        return None;
+    }
+    let message = format!("the mapped field `{name}` has the name of the key, but another value");
+    let hint = format!("give it another name, or map the key itself: `{name}: {key_name}`");
+    Some(Diagnostic::error(Code::InvalidValue, field.span, message).also(key_text.span, "the key").hint(hint))
 }
 
 /// Whose rows are delivered.

@@ -23,6 +23,8 @@ pub(super) struct Typer<'a> {
     pub subject: &'a str,
     /// Fields that must be checked before this definition can be.
     pub needs: Vec<(EntityId, FieldId)>,
+    /// How many fields the longest chain has that the definition refers to.
+    pub depth: usize,
     /// Segments that the definition refers to.
     pub segments: Vec<SegmentId>,
     /// The window of aggregates over events that have none of their own.
@@ -45,7 +47,7 @@ impl<'a> Typer<'a> {
         out: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let (needs, segments) = (Vec::new(), Vec::new());
-        Typer { catalogue, sources, out, subject, needs, segments, within: None, within_used: false }
+        Typer { catalogue, sources, out, subject, needs, depth: 0, segments, within: None, within_used: false }
     }
 
     /// The type of an expression. `None` if it has none, which is reported.
@@ -180,6 +182,9 @@ impl<'a> Typer<'a> {
             let hint = "numbers, dates and text can be cast into one another; use `case when … then … end` otherwise";
             self.out.push(Diagnostic::error(Code::TypeMismatch, span, message).hint(hint));
             return None;
+        }
+        if (&from, ty) == (&Type::Timestamp, &Type::Date) {
+            self.warn_of_utc("a cast to `date`", span);
         }
         let expr = match (&expr.kind, ty) {
             _ if from == *ty => expr,

@@ -52,6 +52,19 @@ pub(super) async fn recover(
     Ok(settled.delivered + settled.rejected + settled.unknown)
 }
 
+/// Takes in what a run that died has left as far as it can be known without the destination. Gives the
+/// number of rows that only the destination can tell of; where there are any, nothing is taken in yet.
+pub(super) async fn take_in(session: &Session, plan: &SyncPlan, journal: &mut Journal) -> Result<u64, RunError> {
+    if journal.is_empty()? {
+        return Ok(0);
+    }
+    let waiting = journal.waiting()?;
+    if waiting == 0 {
+        acknowledge(session, plan, journal).await?;
+    }
+    Ok(waiting)
+}
+
 /// Loads the journal, takes it into the ledger and the rejected rows, and clears it.
 pub(super) async fn acknowledge(
     session: &Session,
@@ -162,9 +175,6 @@ pub(super) async fn record_run(
 ) -> Result<(), RunError> {
     let columns = runs_columns();
     let table = runs_table(&session.state_schema);
-    let create = springline_ir::Statement::CreateTable { table: table.clone(), columns: columns.clone() };
-    let sql = springline_sql::print(&session.dialect, &create)?;
-    session.warehouse.execute(&sql).await?;
     let text = |value: &str| Arc::new(StringArray::from(vec![Some(value.to_owned())])) as ArrayRef;
     let instant = |at: Timestamp| {
         Arc::new(TimestampMicrosecondArray::from(vec![at.as_microsecond()]).with_timezone("UTC")) as ArrayRef
@@ -184,12 +194,12 @@ pub(super) async fn record_run(
 }
 
 impl SyncReport {
-    /// The end of the run in one word.
+    /// The end of the run in one word: `guarded`, `failed` (nothing got through), `partial` or `done`.
     pub fn outcome(&self) -> &'static str {
         match self {
             _ if !self.counts.tripped.is_empty() => "guarded",
-            _ if self.stopped.is_some() => "stopped",
-            _ if self.rejected > 0 || self.unsent > 0 => "partial",
+            _ if self.stopped.is_some() && self.delivered + self.rejected + self.unknown == 0 => "failed",
+            _ if self.stopped.is_some() || self.rejected > 0 || self.unsent > 0 => "partial",
             _ => "done",
         }
     }

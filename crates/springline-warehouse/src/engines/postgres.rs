@@ -21,10 +21,13 @@ use tokio_postgres::{Client, SimpleQueryMessage, types::ToSql};
 /// The engine's name in a target.
 pub(super) const NAME: &str = "postgres";
 
+/// The oldest version whose dialect we speak, as the server tells it.
+const OLDEST: u32 = 150_000;
+
 /// What the engine is called and takes.
 pub(super) const SPEC: EngineSpec = EngineSpec {
     name: NAME,
-    meaning: "PostgreSQL 12 or newer, or a server that speaks its protocol.",
+    meaning: "PostgreSQL 15 or newer, or a server that speaks its protocol.",
     options: &[
         option("host", true, "Host name, address, or the folder of a Unix socket.", None),
         option("port", false, "TCP port.", Some("5432")),
@@ -114,9 +117,24 @@ impl Postgres {
 impl Warehouse for Postgres {
     async fn check(&self) -> Result<(), WarehouseError> {
         let lent = self.connections.take().await?;
-        lent.client().simple_query("SELECT 1").await.map_err(|error| self.place().error(error, Doing::Reading))?;
+        let answer = lent.client().simple_query("SHOW server_version_num").await;
+        let messages = answer.map_err(|error| self.place().error(error, Doing::Reading))?;
         self.connections.give_back(lent);
-        Ok(())
+        let version = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse::<u32>().ok()),
+            _ => None,
+        });
+        // A server that does not tell a version in numbers is none of Postgres' own: it is taken as it is.
+        match version.filter(|version| *version < OLDEST) {
+            None => Ok(()),
+            Some(version) => {
+                let message = format!("the server is PostgreSQL {}; 15 or newer is needed", version / 10_000);
+                Err(self
+                    .place()
+                    .new_error(ErrorKind::Connection, message)
+                    .with_hint("acknowledged rows are taken in by MERGE, which came with 15"))
+            }
+        }
     }
 
     async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {

@@ -12,13 +12,7 @@ use crate::sessions::{Workplace, unknown};
 pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
     let dialect = workplace.dialect(dialect)?;
-    let context = Context {
-        project: workplace.project(),
-        sources: &workplace.loaded.sources,
-        as_of: workplace.as_of,
-        state_schema: &workplace.target()?.state_schema,
-        capabilities: dialect.capabilities(),
-    };
+    let context = workplace.context(&dialect)?;
     let statements = steps(context, name)?
         .iter()
         .map(|step| Ok((step.name.clone(), springline_sql::print(&dialect, &step.statement)?)))
@@ -51,7 +45,7 @@ fn steps(context: Context<'_>, name: Option<&str>) -> Result<Vec<Step>, Failure>
     }
     for (i, _) in project.entities.iter().enumerate().filter(|(_, e)| is_named(&e.name)) {
         let plan = springline_plan::run(context, EntityId(i))?;
-        steps.extend(plan.prepare.into_iter().chain(plan.steps));
+        steps.extend(plan.prepare.into_iter().chain([plan.rows]).chain(plan.membership));
     }
     for sync in project.syncs.iter().filter(|s| is_named(&s.name)) {
         let plan = springline_plan::sync(context, sync)?;

@@ -83,13 +83,7 @@ fn workplace(dir: &Path, as_of: &str, url: &str) -> Result<Workplace, Failure> {
 
 fn show_sql(workplace: &Workplace) -> Result<(), Failure> {
     let dialect = workplace.dialect(None)?;
-    let context = springline_plan::Context {
-        project: workplace.project(),
-        sources: &workplace.loaded.sources,
-        as_of: workplace.as_of,
-        state_schema: &workplace.target()?.state_schema,
-        capabilities: dialect.capabilities(),
-    };
+    let context = workplace.context(&dialect)?;
     let query = springline_plan::members_query(context, workplace.segment(SHOWN)?)?;
     anstream::println!("{}", springline_sql::print(&dialect, &Statement::Query(query))?);
     Ok(())

@@ -47,11 +47,11 @@ async fn apply(workplace: &Workplace, format: Format, name: &str) -> Result<Exit
 }
 
 /// How a run of a sync ends the program.
-pub(crate) fn exit(report: &SyncReport) -> Exit {
-    match report {
-        _ if !report.counts.tripped.is_empty() => Exit::Guarded,
-        _ if report.stopped.is_some() && report.delivered + report.rejected + report.unknown == 0 => Exit::Failed,
-        _ if report.rejected > 0 || report.unsent > 0 || report.stopped.is_some() => Exit::Partial,
+fn exit(report: &SyncReport) -> Exit {
+    match report.outcome() {
+        "guarded" => Exit::Guarded,
+        "failed" => Exit::Failed,
+        "partial" => Exit::Partial,
         _ => Exit::Done,
     }
 }
@@ -97,8 +97,14 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
         thousands(counts.changed),
         thousands(counts.removed),
         thousands(counts.unchanged),
-        if counts.held > 0 { format!(", {} held back after a refusal", thousands(counts.held)) } else { String::new() }
+        rest(counts)
     );
+    if counts.waiting > 0 {
+        anstream::println!(
+            "  {} rows of a run that ended early are in doubt; the next apply asks the destination",
+            thousands(counts.waiting)
+        );
+    }
     for guard in &counts.tripped {
         anstream::println!(
             "  guard {} allows {}: {} rows; nothing is sent",
@@ -107,6 +113,15 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
             thousands(guard.found)
         );
     }
+}
+
+/// The counts that are seldom other than zero.
+fn rest(counts: &SyncCounts) -> String {
+    [(counts.held, "held back after a refusal"), (counts.skipped, "not sent in this mode")]
+        .iter()
+        .filter(|(rows, _)| *rows > 0)
+        .map(|(rows, word)| format!(", {} {word}", thousands(*rows)))
+        .collect()
 }
 
 /// What a run of a sync did.

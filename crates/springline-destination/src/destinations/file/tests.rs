@@ -1,8 +1,8 @@
 use std::io::BufReader;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Int64Array, ListArray, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Int64Array, ListArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
     DataType, Decimal128Type, Field, Int32Type, Int64Type, Schema, TimeUnit, TimestampMicrosecondType,
@@ -192,6 +192,52 @@ async fn a_mapped_field_of_the_keys_name_is_the_key() {
     assert_eq!(fs::read_to_string(folder.path().join(job)).unwrap(), "_op,text\r\nI,k0\r\n");
 }
 
+/// One added and one removed row whose only field is `id`, the key, with the removed row's key as given.
+fn keyed(ids: ArrayRef, removed: &str) -> Batch {
+    let fields = RecordBatch::try_from_iter_with_nullable([("id", ids, true)]).unwrap();
+    let kinds = vec![ChangeKind::Added, ChangeKind::Removed];
+    Batch::new(vec!["7".into(), removed.into()], kinds, vec!["h".into(); 2], fields).unwrap()
+}
+
+#[tokio::test]
+async fn a_mapped_key_keeps_its_type_and_removed_rows_have_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = || Arc::new(Int64Array::from(vec![Some(7), None]));
+    let path = write(folder.path(), &[("path", "{run}.parquet")], keyed(ids(), "8")).await;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let read = reader.build().unwrap().next().unwrap().unwrap();
+    assert_eq!(read.num_columns(), 2);
+    assert_eq!(read.column_by_name("id").unwrap().as_primitive::<Int64Type>().values(), &[7, 8]);
+    let path = write(folder.path(), &[("path", "{run}.jsonl")], keyed(ids(), "8")).await;
+    assert_eq!(fs::read_to_string(path).unwrap(), "{\"_op\":\"I\",\"id\":7}\n{\"_op\":\"D\",\"id\":8}\n");
+}
+
+#[tokio::test]
+async fn a_mapped_key_is_text_where_a_removed_key_is_not_of_its_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids: [ArrayRef; 2] =
+        [Arc::new(Int64Array::from(vec![Some(7), None])), Arc::new(BinaryArray::from(vec![Some(&b"7"[..]), None]))];
+    for (at, ids) in ids.into_iter().enumerate() {
+        let path = write(folder.path(), &[("path", &format!("{at}-{{run}}.jsonl"))], keyed(ids, "old")).await;
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(text, "{\"_op\":\"I\",\"id\":\"7\"}\n{\"_op\":\"D\",\"id\":\"old\"}\n");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_key_that_no_longer_fits_the_file_is_told_without_being_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let destination = destination(folder.path(), &[]);
+    let ids = || Arc::new(Int64Array::from(vec![Some(7), None]));
+    let attempt = Attempt { number: 1, request: 1 };
+    assert!(matches!(destination.send(&context("r"), &keyed(ids(), "8"), &attempt).await, Answer::Partial(_)));
+    let answer = destination.send(&context("r"), &keyed(ids(), "old-key"), &attempt).await;
+    let Answer::Fatal { message, .. } = answer else { panic!("{answer:?}") };
+    assert!(message.contains("`id`") && message.contains("another name"), "{message}");
+    assert!(!message.contains("old-key"), "{message}");
+    assert_eq!(destination.finish(&context("r")).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn a_run_without_changes_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,12 +272,72 @@ async fn a_run_that_dies_leaves_no_final_file_and_its_job_is_lost() {
 #[tokio::test]
 async fn a_file_that_exists_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("vips.csv"), "yours").unwrap();
-    let destination = destination(folder.path(), &[("path", "{sync}.csv")]);
+    fs::write(folder.path().join("vips_r.csv"), "yours").unwrap();
+    let destination = destination(folder.path(), &[("path", "{sync}_{run}.csv")]);
     let answer = destination.send(&context("r"), &added(0..1), &Attempt { number: 1, request: 1 }).await;
     let Answer::Fatal { message, .. } = answer else { panic!("{answer:?}") };
-    assert!(message.contains("`vips.csv` exists already") && message.contains("{run}"), "{message}");
-    assert_eq!(fs::read_to_string(folder.path().join("vips.csv")).unwrap(), "yours");
+    assert!(message.contains("`vips_r.csv` exists already") && message.contains("take it away"), "{message}");
+    assert_eq!(fs::read_to_string(folder.path().join("vips_r.csv")).unwrap(), "yours");
+}
+
+#[tokio::test]
+async fn a_file_that_appears_during_the_run_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r.csv");
+    let destination = destination(folder.path(), &[("path", "{run}.csv")]);
+    destination.send(&context("r"), &added(0..1), &Attempt { number: 1, request: 1 }).await;
+    fs::write(&file, "yours").unwrap();
+    let error = destination.finish(&context("r")).await.unwrap_err().to_string();
+    assert!(error.contains("cannot publish") && error.contains("meanwhile"), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "yours");
+}
+
+#[test]
+fn a_name_is_given_with_links_and_without_and_never_taken() {
+    let no_links = |_: &Path, _: &Path| Err(io::Error::from(io::ErrorKind::Unsupported));
+    // A name that appears after any look at it: only the link itself can see it.
+    let late = |part: &Path, last: &Path| {
+        fs::write(last, "theirs")?;
+        fs::hard_link(part, last)
+    };
+    let given = |before: Option<&str>, link: &dyn Fn(&Path, &Path) -> io::Result<()>| {
+        let folder = tempfile::tempdir().unwrap();
+        let (part, last) = (folder.path().join(".part"), folder.path().join("last"));
+        fs::write(&part, "ours").unwrap();
+        before.iter().for_each(|text| fs::write(&last, text).unwrap());
+        let result = give_name(&part, &last, link).map_err(|error| error.kind());
+        (result, fs::read_to_string(last).unwrap(), part.exists())
+    };
+    let refused = || (Err(io::ErrorKind::AlreadyExists), "theirs".to_owned(), true);
+    let taken = || (Ok(()), "ours".to_owned(), false);
+    assert_eq!(given(None, &|part, last| fs::hard_link(part, last)), taken());
+    assert_eq!(given(None, &no_links), taken());
+    assert_eq!(given(Some("theirs"), &no_links), refused());
+    assert_eq!(given(None, &late), refused());
+}
+
+#[tokio::test]
+async fn a_part_that_is_still_a_published_file_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let published = folder.path().join("r1.csv");
+    fs::write(&published, "whole").unwrap();
+    fs::hard_link(&published, folder.path().join(".vips.part")).unwrap();
+    let destination = destination(folder.path(), &[("path", "{run}.csv")]);
+    destination.send(&context("r2"), &added(0..1), &Attempt { number: 1, request: 1 }).await;
+    destination.finish(&context("r2")).await.unwrap();
+    assert_eq!(fs::read_to_string(&published).unwrap(), "whole");
+    assert_eq!(files(folder.path()), ["r1.csv", "r2.csv"]);
+}
+
+#[test]
+fn a_file_that_another_run_made_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (part, last) = (folder.path().join(".part"), folder.path().join("x.csv"));
+    fs::write(&part, "mine").unwrap();
+    fs::write(&last, "theirs").unwrap();
+    let error = publish(&File::open(&part).unwrap(), &part, &last).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&last).unwrap(), "theirs");
 }
 
 #[tokio::test]
@@ -255,6 +361,7 @@ async fn mistakes_are_told() {
     assert!(refusal(&[("format", "xls")]).contains("`parquet`"));
     assert!(refusal(&[("path", "out/{day}.csv")]).contains("{sync}, {run} and {time}"));
     assert!(refusal(&[("path", "out/{run}/x.csv")]).contains("folder"));
+    assert!(refusal(&[("path", "out/{sync}.csv")]).contains("needs {run}"));
     assert!(refusal(&[("null", "a,b")]).contains("comma"));
 
     let folder = tempfile::tempdir().unwrap();

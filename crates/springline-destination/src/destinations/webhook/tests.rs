@@ -214,7 +214,7 @@ async fn every_try_is_signed_anew_under_the_same_id() {
 
 #[test]
 fn the_id_depends_on_the_rows_and_not_on_the_run() {
-    let id = |rows: &Batch| message_id("vips", rows.operation().unwrap(), rows);
+    let id = |rows: &Batch| message_id(&context("run_1"), rows.operation().unwrap(), rows);
     let mut changed = added(0..3);
     changed.payload_hashes[1] = "another".into();
     let ids = [
@@ -222,11 +222,38 @@ fn the_id_depends_on_the_rows_and_not_on_the_run() {
         id(&added(0..2)),
         id(&changed),
         id(&batch_of(&[("k0", ChangeKind::Removed)])),
-        message_id("others", Operation::Upsert, &added(0..3)),
+        message_id(&SyncContext { sync: "others".into(), ..context("run_1") }, Operation::Upsert, &added(0..3)),
     ];
     assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
-    assert_eq!(id(&added(0..3)), ids[0]);
+    assert_eq!(message_id(&context("run_2"), Operation::Upsert, &added(0..3)), ids[0]);
+    let after = SyncContext { previous_run: Some("run_1".into()), ..context("run_2") };
+    assert_ne!(message_id(&after, Operation::Upsert, &added(0..3)), ids[0], "a later run's message is its own");
     assert!(ids[0].starts_with("msg_") && ids[0].len() == 36);
+}
+
+#[test]
+fn the_id_outlives_a_crash_and_changes_once_a_run_has_ended() {
+    let id = |run: &str, previous: Option<&str>| {
+        let context = SyncContext { previous_run: previous.map(str::to_owned), ..context(run) };
+        message_id(&context, Operation::Upsert, &added(0..1))
+    };
+    assert_eq!(id("r2", Some("r1")), id("r3", Some("r1")));
+    assert_eq!(id("r1", None), id("r2", None));
+    assert_ne!(id("r3", Some("r1")), id("r3", Some("r2")));
+    assert_ne!(id("r1", None), id("r1", Some("r1")));
+}
+
+#[tokio::test]
+async fn refused_credentials_are_told_without_the_answers_body() {
+    for (refusing, body) in [(401, "bad token t0ken"), (403, "\"Bearer t0ken\" may not")] {
+        let got = answer(move || Reply { body: body.into(), ..status(refusing) }).await;
+        let Answer::Fatal { code, message } = got else { panic!("{got:?}") };
+        assert_eq!(code, format!("http_{refusing}"));
+        assert!(message.contains(&refusing.to_string()) && message.contains("`authorization`"), "{message}");
+        assert!(!message.contains("t0ken") && !message.contains("Bearer"), "{message}");
+    }
+    let got = answer(|| Reply { body: "no such hook".into(), ..status(404) }).await;
+    assert!(matches!(&got, Answer::Fatal { message, .. } if message.contains("no such hook")), "{got:?}");
 }
 
 #[tokio::test]
@@ -378,7 +405,7 @@ async fn a_receiver_that_is_down_stops_the_run_and_gets_the_same_ids_later() {
     assert_eq!(run(&*webhook(&up.url, &[]), added(0..250)).await.0.delivered, 250);
     let mut ids: Vec<_> = up.received().iter().map(|received| received.header("webhook-id").to_owned()).collect();
     let mut expected: Vec<_> =
-        [0..100, 100..200, 200..250].map(|rows| message_id("vips", Operation::Upsert, &added(rows))).into();
+        [0..100, 100..200, 200..250].map(|rows| message_id(&context("run_1"), Operation::Upsert, &added(rows))).into();
     ids.sort();
     expected.sort();
     assert_eq!(ids, expected);

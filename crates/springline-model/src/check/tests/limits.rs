@@ -28,18 +28,47 @@ fn fields_are_checked_in_the_order_of_their_needs_and_cycles_are_named() {
     .assert_eq(&problems(&load(&fields, "")));
 }
 
-#[test]
-fn a_long_chain_of_fields_or_segments_is_fine() {
-    let fields: Vec<String> = (0..2000).map(|i| format!("{{ name: f{i}, expr: \"f{} + 1\" }}", i + 1)).collect();
+/// A chain of so many fields and one of so many segments.
+fn chain(length: usize) -> crate::Checked {
+    let last = length - 1;
+    let fields: Vec<String> = (0..last).map(|i| format!("{{ name: f{i}, expr: \"f{} + 1\" }}", i + 1)).collect();
     let mut fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-    fields.push("{ name: f2000, expr: household_id }");
+    let end = format!("{{ name: f{last}, expr: household_id }}");
+    fields.push(&end);
     let mut rest = "segments:\n".to_owned();
-    for i in 0..2000 {
+    for i in 0..last {
         rest.push_str(&format!("  - {{ name: s{i}, entity: customer, where: {{ segment: s{} }} }}\n", i + 1));
     }
-    rest.push_str("  - { name: s2000, entity: customer, where: vip }\n");
-    let checked = load(&fields, &rest);
-    assert_eq!(problems(&checked), "");
+    rest.push_str(&format!("  - {{ name: s{last}, entity: customer, where: vip }}\n"));
+    load(&fields, &rest)
+}
+
+#[test]
+fn a_chain_of_definitions_has_an_end() {
+    assert_eq!(problems(&chain(200)), "");
+    let long = chain(2000);
+    assert!(long.project.is_none());
+    assert!(
+        !long.diagnostics.is_empty() && long.diagnostics.iter().all(|d| d.code == Code::LongChain),
+        "{}",
+        problems(&long)
+    );
+}
+
+#[test]
+fn a_chain_runs_on_from_segments_to_fields_and_is_reported_once() {
+    let fields: Vec<String> = (1..=150).map(|i| format!("{{ name: f{i}, expr: \"f{} + 1\" }}", i - 1)).collect();
+    let mut list = vec!["{ name: f0, expr: household_id }"];
+    list.extend(fields.iter().map(String::as_str));
+    let mut rest = "segments:\n  - { name: s0, entity: customer, where: f150 > 3 }\n".to_owned();
+    for i in 1..=100 {
+        rest.push_str(&format!("  - {{ name: s{i}, entity: customer, where: {{ segment: s{} }} }}\n", i - 1));
+    }
+    expect![[r#"
+        E0214 «s49» segment `s49` builds upon a chain of more than 200 definitions
+            compute some of them in one expression, or build upon an earlier one directly
+    "#]]
+    .assert_eq(&problems(&load(&list, &rest)));
 }
 
 #[test]

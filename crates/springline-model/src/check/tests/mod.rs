@@ -4,6 +4,7 @@ mod conditions;
 mod expressions;
 mod functions;
 mod limits;
+mod names;
 
 use expect_test::Expect;
 
