@@ -1,7 +1,7 @@
 //! Tables, numbers and progress on the screen.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
@@ -81,21 +81,36 @@ pub(crate) fn seconds(elapsed: Duration) -> String {
     }
 }
 
-/// Shows what goes on while it goes on: on a terminal only, never in a pipe.
+/// Shows what goes on while it goes on: on a terminal only, never in a pipe. Between steps nothing is
+/// shown, so that results stand on lines of their own.
 pub(crate) fn observer() -> Arc<dyn Fn(Event<'_>) + Send + Sync> {
     if !std::io::stderr().is_terminal() {
         return Arc::new(|_| {});
     }
-    let bar = ProgressBar::new_spinner();
-    let style =
-        ProgressStyle::with_template("{spinner} {elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    bar.set_style(style);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    Arc::new(move |event| match event {
-        Event::Started { step } => bar.set_message(step.to_owned()),
-        Event::Finished { .. } => bar.set_message(String::new()),
-        Event::Delivered { rows, of } => bar.set_message(format!("delivered {} of {}", thousands(rows), thousands(of))),
+    let shown: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    Arc::new(move |event| {
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { step } => shown.get_or_insert_with(spinner).set_message(step.to_owned()),
+            Event::Delivered { rows, of } => {
+                let message = format!("delivered {} of {}", thousands(rows), thousands(of));
+                shown.get_or_insert_with(spinner).set_message(message);
+            }
+            Event::Finished { .. } => {
+                if let Some(bar) = shown.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
     })
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
 }
 
 #[cfg(test)]
