@@ -73,6 +73,9 @@ pub struct WindowCall<L> {
     pub partition_by: Vec<Expr<L>>,
     /// The order within a partition; total, because the plan adds the key.
     pub order_by: Vec<OrderBy<L>>,
+    /// Of an aggregate: over the rows from the first of the partition to this one, and not over those that
+    /// are equal to it in the order.
+    pub running: bool,
 }
 
 /// One term of an order. Nulls are last, whichever the direction.
@@ -163,6 +166,7 @@ impl<L> Expr<L> {
                 args: map_all(call.args, replace)?,
                 partition_by: map_all(call.partition_by, replace)?,
                 order_by: map_order(call.order_by, replace)?,
+                running: call.running,
             })),
         };
         Ok(Expr { kind, ty })

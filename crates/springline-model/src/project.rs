@@ -304,6 +304,8 @@ pub enum Leaf {
     },
     /// A value gathered from many rows.
     Aggregate(Box<Gather>),
+    /// The run's `as_of`: the instant, or for a value of type `date` its day in the project's time zone.
+    AsOf,
 }
 
 /// An aggregate over the events, or the related rows, of one row of an entity.

@@ -58,7 +58,7 @@ impl<'a> Without<'a> {
             return *known;
         }
         let known = match leaf {
-            Leaf::Column(_) | Leaf::Related { .. } => Known::Unknown,
+            Leaf::Column(_) | Leaf::Related { .. } | Leaf::AsOf => Known::Unknown,
             Leaf::Field(field) => self.value(&self.project.entity(self.entity).fields[field.0].expr),
             Leaf::Segment(segment) => match self.value(&self.project.segment(*segment).condition) {
                 Known::Null | Known::NotTrue => Known::Boolean(false),

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use springline_ir::{Body, ColumnRef, Cte, Expr, From, Join, OutputColumn, Query, RelExpr, Relation, Select, Type};
 use springline_model::{Leaf, Span, ValueExpr};
 
+use crate::clock::Clock;
 use crate::{Context, PlanError};
 
 /// The most bytes of a name that we make: with a number behind it, it fits what every engine takes (63
@@ -24,11 +25,18 @@ pub(crate) struct Scope {
     pub(crate) from: From,
     pub(crate) joins: Vec<Join>,
     pub(crate) values: HashMap<Leaf, RelExpr>,
+    pub(crate) clock: Clock,
 }
 
 impl<'a> Build<'a> {
     pub(crate) fn new(context: Context<'a>) -> Self {
         Build { context, ctes: Vec::new(), names: HashSet::new() }
+    }
+
+    /// The run's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        let as_of = self.context.as_of;
+        Clock { as_of, day: as_of.to_zoned(self.context.project.timezone.clone()).date() }
     }
 
     /// `file:line` of a definition.
@@ -58,6 +66,9 @@ impl Scope {
     /// The expression with each model name replaced by the column that holds its value.
     pub(crate) fn lower(&self, expr: &ValueExpr) -> Result<RelExpr, PlanError> {
         expr.clone().try_map(&mut |leaf, ty| {
+            if leaf == Leaf::AsOf {
+                return Ok(self.clock.as_of(ty));
+            }
             // Every leaf was collected before the scope was made; a null would only show a defect here.
             Ok(self.values.get(&leaf).cloned().unwrap_or_else(|| {
                 debug_assert!(false, "no value for {leaf:?}");

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use springline_ir::{ColumnRef, Expr, FunctionId, Literal, RelExpr, Type};
@@ -34,6 +35,23 @@ impl fmt::Display for PlanError {
 }
 
 impl std::error::Error for PlanError {}
+
+/// The run's one instant, and the day it is in the project's time zone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    pub(crate) as_of: Timestamp,
+    pub(crate) day: Date,
+}
+
+impl Clock {
+    /// The clock as a constant: the day for a date, else the instant.
+    pub(crate) fn as_of(self, ty: &Type) -> RelExpr {
+        match ty {
+            Type::Date => Expr::literal(Literal::Date(self.day)),
+            _ => Expr::literal(Literal::Timestamp(self.as_of)),
+        }
+    }
+}
 
 /// The first instant of a window that ends at `as_of`. Units from days on are calendar units in the
 /// time zone, so that a window of 1 day over a change of the clocks is 23 or 25 hours.

@@ -33,7 +33,7 @@ impl Computed {
         match leaf {
             Leaf::Field(field) => Some(Computed::Field(*field)),
             Leaf::Segment(segment) => Some(Computed::Segment(*segment)),
-            Leaf::Column(_) | Leaf::Related { .. } | Leaf::Aggregate(_) => None,
+            Leaf::Column(_) | Leaf::Related { .. } | Leaf::Aggregate(_) | Leaf::AsOf => None,
         }
     }
 
@@ -91,6 +91,7 @@ impl Build<'_> {
                 },
                 joins: Vec::new(),
                 values: HashMap::new(),
+                clock: self.clock(),
             },
         };
         for (leaf, ty) in wanted.iter() {
@@ -158,7 +159,7 @@ impl Build<'_> {
             let mut values = HashMap::from([(key_leaf, relation.key(alias))]);
             values.extend(gathers.iter().map(|g| Leaf::Aggregate(Box::new((*g).clone()))).zip(relation.values(alias)));
             let from = From { alias: alias.to_owned(), ..relation.from };
-            return Scope { from, joins: Vec::new(), values };
+            return Scope { from, joins: Vec::new(), values, clock: self.clock() };
         }
         let source = project.source(entity.source);
         let (key, ty) = primary_key(entity, self);
@@ -176,7 +177,7 @@ impl Build<'_> {
         let name = self.unique(&format!("{alias}_keys"));
         let comment = self.locate(entity.span);
         let from = From { alias: alias.to_owned(), ..self.step(name, Some(comment), select) };
-        Scope { from, joins: Vec::new(), values: HashMap::new() }
+        Scope { from, joins: Vec::new(), values: HashMap::new(), clock: self.clock() }
     }
 
     /// Joins the one related row, by its primary key.
@@ -286,7 +287,7 @@ impl Build<'_> {
             selected.iter().map(|(leaf, out)| (leaf.clone(), column(&name, &out.name, out.expr.ty.clone()))).collect();
         let columns = selected.into_iter().map(|(_, out)| out).collect();
         let from = self.step(name, Some(comment), scope.select(columns));
-        Scope { from, joins: Vec::new(), values }
+        Scope { from, joins: Vec::new(), values, clock: self.clock() }
     }
 
     /// A scope that needs joins, as one relation.
@@ -437,6 +438,7 @@ pub(crate) fn leaf_name(build: &Build<'_>, entity: EntityId, leaf: &Leaf) -> Str
             format!("{}_{}", relationship.name, leaf_name(build, relationship.to, leaf))
         }
         Leaf::Aggregate(gather) => gather_name(over_name(project.entity(entity), gather.over), gather),
+        Leaf::AsOf => "as_of".to_owned(),
     }
 }
 
@@ -448,6 +450,7 @@ fn short_name(leaf: &Leaf) -> String {
         Leaf::Segment(segment) => format!("segment_{}", segment.0),
         Leaf::Related { leaf, .. } => short_name(leaf),
         Leaf::Aggregate(gather) => gather.function.get().name.to_owned(),
+        Leaf::AsOf => "as_of".to_owned(),
     }
 }
 

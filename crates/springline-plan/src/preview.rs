@@ -95,8 +95,13 @@ fn rows<'a>(context: Context<'a>, segment: SegmentId) -> Result<Rows<'a>, PlanEr
 
 /// `COUNT(*) OVER ()`: the size and the sample in one pass.
 fn count_of_all() -> springline_ir::RelExpr {
-    let call =
-        WindowCall { function: FunctionId::COUNT, args: Vec::new(), partition_by: Vec::new(), order_by: Vec::new() };
+    let call = WindowCall {
+        function: FunctionId::COUNT,
+        args: Vec::new(),
+        partition_by: Vec::new(),
+        order_by: Vec::new(),
+        running: false,
+    };
     Expr { kind: ExprKind::Window(Box::new(call)), ty: Type::Integer }
 }
 
@@ -121,7 +126,7 @@ pub fn leaf_pii(project: &Project, row: RowId, leaf: &Leaf) -> Option<Pii> {
             );
             gather.args.iter().filter(|_| shows_values).find_map(|arg| expression_pii(project, gathered, arg))
         }
-        Leaf::Segment(_) => None,
+        Leaf::Segment(_) | Leaf::AsOf => None,
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// Asks for one value.
     pub(crate) fn add(&mut self, leaf: &Leaf, ty: &Type) {
-        if !self.seen.contains(leaf) {
+        // The clock is no value of a row.
+        if *leaf != Leaf::AsOf && !self.seen.contains(leaf) {
             self.seen.insert(leaf.clone());
             self.order.push((leaf.clone(), ty.clone()));
         }

@@ -355,6 +355,9 @@ impl<'d> Printer<'d> {
                     self.out.push_str("ORDER BY ");
                     self.order(&call.order_by)?;
                 }
+                if call.running {
+                    self.out.push_str(" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW");
+                }
                 self.out.push(')');
             }
         }

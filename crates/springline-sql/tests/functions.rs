@@ -29,7 +29,7 @@ fn call(function: F, args: Vec<RelExpr>) -> RelExpr {
 fn window(function: F, args: Vec<RelExpr>, ty: Type) -> RelExpr {
     let order_by =
         vec![OrderBy { expr: column("money"), descending: true }, OrderBy { expr: column("id"), descending: false }];
-    let call = WindowCall { function, args, partition_by: vec![column("flag")], order_by };
+    let call = WindowCall { function, args, partition_by: vec![column("flag")], order_by, running: false };
     Expr { kind: ExprKind::Window(Box::new(call)), ty }
 }
 

@@ -182,6 +182,7 @@ impl Typer<'_> {
             args: args.into_iter().map(|a| a.expr).collect(),
             partition_by: partition_by.into_iter().map(|p| p.expr).collect(),
             order_by: order_by.map(|(t, (_, descending))| OrderBy { expr: t.expr, descending: *descending }).collect(),
+            running: false,
         };
         Some(Typed { expr: Expr { kind: ExprKind::Window(Box::new(call)), ty }, span, declared: None, pii: None })
     }

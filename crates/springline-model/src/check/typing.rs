@@ -262,7 +262,10 @@ impl<'a> Typer<'a> {
         // The name that an aggregate gathers under stands for another row here.
         let inner = Scope { gathered: inner.gathered.map(|(over, _)| (over, "")), ..inner };
         let filter = self.condition(filter, &inner, "the condition of `related`")?;
-        let mut replace = |leaf: Leaf, ty: &Type| Ok::<_, std::convert::Infallible>(Expr::leaf(wrap(leaf), ty.clone()));
+        let mut replace = |leaf: Leaf, ty: &Type| {
+            let leaf = if leaf == Leaf::AsOf { leaf } else { wrap(leaf) };
+            Ok::<_, std::convert::Infallible>(Expr::leaf(leaf, ty.clone()))
+        };
         let Ok(filter) = filter.expr.try_map(&mut replace);
         // Where there is no such row, or the condition is null, it is not met.
         let filter = filter.or_else(Expr::literal(Literal::Boolean(false)));

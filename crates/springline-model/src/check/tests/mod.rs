@@ -132,6 +132,7 @@ fn leaf_text(leaf: &Leaf) -> String {
             let within = gather.within.map_or(String::new(), |w| format!(" within {} {:?}", w.amount, w.unit));
             format!("{:?}<{:?}>[{}{filter}{within}]", gather.function, gather.over, args.join(", "))
         }
+        Leaf::AsOf => "as_of".to_owned(),
     }
 }
 
