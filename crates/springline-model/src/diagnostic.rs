@@ -89,7 +89,8 @@ impl Diagnostic {
 
 macro_rules! codes {
     ($($id:ident = $code:literal, $title:literal;)*) => {
-        /// A kind of problem. `E01..` are of the files' form, `E02..` of names and types.
+        /// A kind of problem. `E01..` are of the files' form, `E02..` of names and types, `E03..` of the
+        /// catalog lock, `E04..` of tests.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code { $(#[doc = $title] $id),* }
 
@@ -134,4 +135,9 @@ codes! {
     MisplacedWindow = "E0212", "A window function where none can be.";
     UtcCalendar = "E0213", "A calendar function that counts days in UTC though the project has another time zone.";
     LongChain = "E0214", "Too many definitions, each upon the one before.";
+    NotInCatalog = "E0301", "A source without columns, or a column without a type, and no catalog lock to take them from.";
+    UnknownTable = "E0302", "A table that the catalog lock does not have.";
+    UnknownColumn = "E0303", "A column that its table does not have according to the catalog lock.";
+    CatalogType = "E0304", "A column that is of another type according to the catalog lock.";
+    InvalidTest = "E0401", "A test that does not say one thing to check.";
 }

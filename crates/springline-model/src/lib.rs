@@ -6,13 +6,18 @@
 mod check;
 mod diagnostic;
 mod expr;
+mod lock;
+mod model_test;
 mod project;
 mod registry;
 mod source_map;
 mod syntax;
+mod uses;
 
-pub use check::{Checked, check};
+pub use check::{Checked, Outline, check};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
+pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use project::{
     Column, Destination, DestinationId, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards, Leaf, Limit,
     Mapping, Mode, Over, Pii, Project, Relationship, RelationshipId, RelationshipKind, RowId, Segment, SegmentId,
@@ -20,3 +25,4 @@ pub use project::{
 };
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use source_map::{FileId, Position, SourceMap, Span};
+pub use uses::{Use, uses_of_column};

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
-use crate::Span;
+use crate::{ModelTest, Span};
 
 /// An expression over the values of one row: of an entity, or of an event.
 pub type ValueExpr = Expr<Leaf>;
@@ -53,6 +53,8 @@ pub struct Project {
     pub destinations: Vec<Destination>,
     /// The syncs.
     pub syncs: Vec<Sync>,
+    /// The tests.
+    pub tests: Vec<ModelTest>,
 }
 
 impl Project {

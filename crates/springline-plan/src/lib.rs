@@ -12,6 +12,7 @@ mod gather;
 mod members;
 mod preview;
 mod reads;
+mod rows;
 mod state;
 mod sync;
 mod wanted;
@@ -24,6 +25,7 @@ pub use clock::PlanError;
 pub use members::{RunPlan, run};
 pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
 pub use reads::tables_read;
+pub use rows::{ROW_KEY, entity_rows, repeated_values};
 pub use state::{StateTables, runs_columns, runs_table};
 pub use sync::{CHANGE, DesiredColumn, HASH, KEY, SyncPlan, sync};
 

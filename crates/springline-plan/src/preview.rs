@@ -94,7 +94,7 @@ fn rows<'a>(context: Context<'a>, segment: SegmentId) -> Result<Rows<'a>, PlanEr
 }
 
 /// `COUNT(*) OVER ()`: the size and the sample in one pass.
-fn count_of_all() -> springline_ir::RelExpr {
+pub(crate) fn count_of_all() -> springline_ir::RelExpr {
     let call = WindowCall {
         function: FunctionId::COUNT,
         args: Vec::new(),

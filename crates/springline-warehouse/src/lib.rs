@@ -6,12 +6,16 @@
 
 mod columns;
 mod config;
+mod discovery;
 mod engines;
 mod error;
+mod sandbox;
 
 pub use config::{EngineSpec, OptionSpec, TargetConfig};
-pub use engines::{connect, engines};
+pub use discovery::{Discover, FoundColumn, FoundTable};
+pub use engines::{EMBEDDED, connect, engines};
 pub use error::{ErrorKind, WarehouseError};
+pub use sandbox::sandbox;
 
 use arrow::{
     datatypes::{DataType, SchemaRef},
@@ -59,6 +63,12 @@ pub trait Warehouse: Send + Sync {
     /// # Errors
     /// Anything but the table's absence.
     async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError>;
+
+    /// The tables and views that there are, in no promised order.
+    ///
+    /// # Errors
+    /// Anything that keeps one of them from being read.
+    async fn tables(&self, discover: &Discover) -> Result<Vec<FoundTable>, WarehouseError>;
 
     /// Runs one statement (or one script, where the engine takes scripts) and gives the rows it affected where the
     /// engine tells, else 0.

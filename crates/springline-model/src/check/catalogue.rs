@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use crate::expr::Ast;
-use crate::syntax::Value;
-use crate::{Column, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr, Within};
+use crate::syntax::{Spanned, Value};
+use crate::{Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr, Within};
 
 use super::names::Table;
 
@@ -29,6 +29,8 @@ pub(super) struct SourceInfo {
     pub source: Source,
     /// The place in `source.columns`; `None` for a column that could not be read.
     pub columns: HashMap<String, Option<usize>>,
+    /// Nothing is known of its columns, which is reported.
+    pub unknown: bool,
 }
 
 #[derive(Debug)]
@@ -119,6 +121,12 @@ pub(super) enum Member {
 }
 
 impl Catalogue {
+    /// The source of that name; `None` where there is none or where nothing is known of it, which is reported.
+    pub fn source_of(&self, name: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<SourceId> {
+        let id = self.source_names.find(name, self.incomplete, out)?;
+        (!self.sources[id].unknown).then_some(SourceId(id))
+    }
+
     /// The source of a row; `None` if it could not be read.
     pub fn row_source(&self, row: RowId) -> Option<&SourceInfo> {
         let source = match row {

@@ -23,7 +23,7 @@ pub(super) fn entity(
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
 ) -> EntityInfo {
-    let source = catalogue.source_names.find(&decl.source, catalogue.incomplete, out).map(SourceId);
+    let source = catalogue.source_of(&decl.source, out);
     let distinct = decl.distinct.as_ref().is_some_and(|d| d.value);
     if let Some(source) = source {
         check_key(&decl, source, distinct, catalogue, out);
@@ -157,7 +157,7 @@ fn relationships(
 }
 
 fn event(decl: EventDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> EventInfo {
-    let source = catalogue.source_names.find(&decl.source, catalogue.incomplete, out).map(SourceId);
+    let source = catalogue.source_of(&decl.source, out);
     if let Some(at) = source.and_then(|source| column(source, &decl.at, catalogue, out))
         && !at.ty.is_temporal()
     {

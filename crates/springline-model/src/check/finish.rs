@@ -1,6 +1,6 @@
 //! The checked project, put together once nothing is missing.
 
-use crate::{Destination, Entity, Event, Field, Project, Relationship, Segment, Sync};
+use crate::{Destination, Entity, Event, Field, ModelTest, Project, Relationship, Segment, Sync};
 
 use super::Head;
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, RelationshipInfo, SegmentInfo};
@@ -12,6 +12,7 @@ pub(super) fn project(
     catalogue: Catalogue,
     destinations: Vec<Destination>,
     syncs: Vec<Sync>,
+    tests: Vec<ModelTest>,
 ) -> Option<Project> {
     Some(Project {
         name: head.name,
@@ -23,6 +24,7 @@ pub(super) fn project(
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,
         destinations,
         syncs,
+        tests,
     })
 }
 

@@ -10,12 +10,14 @@ mod entities;
 mod fields;
 mod finish;
 mod functions;
+mod lock;
 mod names;
 mod scope;
 mod segments;
 mod settings;
 mod sources;
 mod syncs;
+mod tests_decl;
 mod typing;
 mod unify;
 
@@ -25,9 +27,14 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
-use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
+use crate::{
+    Code, Destination, Diagnostic, FileId, LOCK_FILE, Lock, Project, Registry, Severity, Source, SourceMap, Sync,
+    Target,
+};
 
 use catalogue::Catalogue;
+use lock::Known;
+pub(crate) use lock::read_lock;
 use names::{Kind, Table};
 
 /// The file that makes a folder a project.
@@ -44,6 +51,21 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The files, to show the places.
     pub sources: SourceMap,
+    /// What is needed to look at the warehouse while the project has errors.
+    pub outline: Outline,
+}
+
+/// The parts of a project that can be read whatever is wrong with the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Outline {
+    /// The warehouse connections.
+    pub targets: Vec<Target>,
+    /// The target used where none is named; `None` where that is not known.
+    pub default_target: Option<String>,
+    /// The tables that sources name, with the columns whose types are known.
+    pub sources: Vec<Source>,
+    /// The catalog lock, if the project has one that can be read.
+    pub lock: Option<Lock>,
 }
 
 /// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
@@ -51,11 +73,12 @@ pub struct Checked {
 pub fn check(files: Vec<(String, String)>, registry: &Registry) -> Checked {
     let sources = SourceMap::new(files);
     let mut out = Vec::new();
-    let project = check_files(&sources, registry, &mut out);
+    let mut outline = Outline::default();
+    let project = check_files(&sources, registry, &mut outline, &mut out);
     out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
     let diagnostics = in_order(out);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    Checked { project: project.filter(|_| !failed), diagnostics, sources }
+    Checked { project: project.filter(|_| !failed), diagnostics, sources, outline }
 }
 
 /// Places lie within their file and between characters, whatever a library that was asked for one said.
@@ -77,9 +100,14 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
+fn check_files(
+    sources: &SourceMap,
+    registry: &Registry,
+    outline: &mut Outline,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Project> {
     let read = read(sources, out);
-    let ListsDecl { sources: source_items, entities, segments, destinations, syncs } = read.lists;
+    let ListsDecl { sources: source_items, entities, segments, destinations, syncs, tests } = read.lists;
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
     let (entity_names, entity_decls) = Table::new(kind("entity", true), entities, out);
@@ -92,7 +120,7 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         source_names,
         entity_names,
         segment_names,
-        sources: source_decls.into_iter().map(|decl| sources::source(decl, out)).collect(),
+        sources: source_decls.into_iter().map(|decl| sources::source(decl, &read.lock, out)).collect(),
         entities: Vec::new(),
         segments: Vec::new(),
         incomplete: read.incomplete,
@@ -105,6 +133,9 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);
 
+    outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
+    outline.lock = read.lock.into_lock();
+    let tests = tests_decl::tests(tests, &catalogue, timezone.as_ref(), out);
     let destinations: Vec<Destination> =
         destination_decls.into_iter().map(|decl| settings::destination(decl, registry, sources, out)).collect();
     let kinds: Vec<_> = destinations.iter().map(|d| settings::find_destination(registry, &d.kind)).collect();
@@ -112,8 +143,8 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         syncs::Context { catalogue: &catalogue, sources, destination_names: &destination_names, kinds: &kinds };
     let syncs: Option<Vec<Sync>> =
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
-    let head = head(read.project?, timezone, registry, sources, out)?;
-    finish::project(head, catalogue, destinations, syncs?)
+    let head = head(read.project?, timezone, registry, sources, outline, out)?;
+    finish::project(head, catalogue, destinations, syncs?, tests)
 }
 
 /// The declarations of all files.
@@ -122,12 +153,17 @@ struct Read {
     lists: ListsDecl,
     /// A file could not be read.
     incomplete: bool,
+    lock: Known,
 }
 
 fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
-    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false };
+    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false, lock: Known::Nothing };
     let mut project_file: Option<FileId> = None;
     for (file, path, text) in sources.files() {
+        if path == LOCK_FILE {
+            read.lock = read_lock(file, text, out).map_or(Known::Broken, Known::Lock);
+            continue;
+        }
         let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
         if let (true, Some(first)) = (is_project, project_file) {
             let message = format!("a second project: the folder's own is {}", sources.path(first));
@@ -181,6 +217,7 @@ fn head(
     timezone: Option<TimeZone>,
     registry: &Registry,
     sources: &SourceMap,
+    outline: &mut Outline,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Head> {
     names::check_name(Kind { what: "project", word: false }, &decl.name, out);
@@ -196,6 +233,7 @@ fn head(
             targets.push(settings::target(&name, target, registry, sources, out));
         }
     }
+    outline.targets.clone_from(&targets);
     let default = match (&decl.default_target, targets.as_slice()) {
         (Some(name), _) => targets.get(target_names.find(name, false, out)?),
         (None, [only]) => Some(only),
@@ -213,6 +251,7 @@ fn head(
         }
     };
     let default_target = default?.name.clone();
+    outline.default_target = Some(default_target.clone());
     Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets })
 }
 

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use springline_ir::{TableName, Type, TypeParseError};
 
 use crate::syntax::{ColumnEntry, SourceDecl, Spanned, nearest};
-use crate::{Code, Column, Diagnostic, Source};
+use crate::{Code, Column, Diagnostic, LOCK_FILE, Source};
 
 use super::catalogue::SourceInfo;
+use super::lock::{self, Found, Known};
 use super::names::with_suggestion;
 
 /// A type's text is never longer; a longer one is not worth reading.
 const MAX_TYPE: usize = 60;
 
 /// A source as far as it can be read.
-pub(super) fn source(decl: SourceDecl, out: &mut Vec<Diagnostic>) -> SourceInfo {
+pub(super) fn source(decl: SourceDecl, known: &Known, out: &mut Vec<Diagnostic>) -> SourceInfo {
     let SourceDecl { name, table, primary_key, columns } = decl;
+    let place = table.span;
     let table = TableName::parse(&table.value).unwrap_or_else(|| {
         let message = format!("`{}` is no name of a table", table.value);
         out.push(
@@ -24,14 +26,23 @@ pub(super) fn source(decl: SourceDecl, out: &mut Vec<Diagnostic>) -> SourceInfo 
         );
         TableName { parts: Vec::new() }
     });
+    let found = known.table(&name.value, &table, place, out);
     let mut by_name = HashMap::new();
     let mut list = Vec::new();
-    for (column, entry) in columns.0 {
-        let read = entry.and_then(|entry| read_column(&column, entry, out));
+    let is_listed = columns.is_some();
+    for (column, entry) in columns.map(|c| c.0).unwrap_or_default() {
+        let read = entry.and_then(|entry| read_column(&column, entry, &found, out));
         by_name.insert(column.value, read.is_some().then_some(list.len()));
         list.extend(read);
     }
-    if let Some(key) = &primary_key
+    let mut unknown = false;
+    if !is_listed {
+        let all = unlisted(&name, &found, out);
+        unknown = all.is_none();
+        list = all.unwrap_or_default();
+        by_name = list.iter().enumerate().map(|(i, column)| (column.name.clone(), Some(i))).collect();
+    }
+    if let Some(key) = primary_key.as_ref().filter(|_| !unknown)
         && !by_name.contains_key(&key.value)
     {
         let message = format!("source `{}` has no column `{}`", name.value, key.value);
@@ -42,16 +53,41 @@ pub(super) fn source(decl: SourceDecl, out: &mut Vec<Diagnostic>) -> SourceInfo 
     SourceInfo {
         source: Source { name: name.value, table, primary_key, columns: list, span: name.span },
         columns: by_name,
+        unknown,
     }
 }
 
-fn read_column(name: &Spanned<String>, entry: ColumnEntry, out: &mut Vec<Diagnostic>) -> Option<Column> {
+/// The columns of a source that lists none: those of the lock.
+fn unlisted(name: &Spanned<String>, found: &Found<'_>, out: &mut Vec<Diagnostic>) -> Option<Vec<Column>> {
+    match found {
+        Found::Table(table, _) => Some(lock::all_columns(table, name.span)),
+        Found::Broken => None,
+        Found::NoLock => {
+            let message = format!("source `{}` lists no columns, and the project has no {LOCK_FILE}", name.value);
+            let hint = "run `springline catalog` once to take them from the warehouse, or list them in `columns:`";
+            out.push(Diagnostic::error(Code::NotInCatalog, name.span, message).hint(hint));
+            None
+        }
+    }
+}
+
+fn read_column(
+    name: &Spanned<String>,
+    entry: ColumnEntry,
+    found: &Found<'_>,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Column> {
     if name.value.trim().is_empty() {
         out.push(Diagnostic::error(Code::InvalidValue, name.span, "a column without a name"));
         return None;
     }
     let ColumnEntry { ty, pii, label } = entry;
-    Some(Column { name: name.value.clone(), ty: read_type(&ty, out)?, pii, label, span: name.span })
+    let declared = match &ty {
+        Some(text) => Some((read_type(text, out)?, text.span)),
+        None => None,
+    };
+    let ty = lock::column_type(name, declared, found, out)?;
+    Some(Column { name: name.value.clone(), ty, pii, label, span: name.span })
 }
 
 fn read_type(text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Type> {

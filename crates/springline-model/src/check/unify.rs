@@ -91,7 +91,7 @@ pub(super) fn coerce(expr: ValueExpr, ty: &Type) -> ValueExpr {
 }
 
 /// The constant as a constant of that type with exactly the same value, if there is one.
-fn adapt(literal: &Literal, ty: &Type) -> Option<Literal> {
+pub(super) fn adapt(literal: &Literal, ty: &Type) -> Option<Literal> {
     /// Beyond this a float no longer tells neighbouring whole numbers apart.
     const EXACT_IN_FLOAT: u64 = 1 << 53;
     match (literal, ty) {

@@ -8,6 +8,7 @@ use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape, Value, listed, unknown_key, wrong_shape};
 use super::node::{Node, NodeKind, Spanned};
 use super::suggest::nearest;
+use super::tests_decl::TestDecl;
 
 decl! {
     /// What stands in springline.yaml besides the lists of every other file.
@@ -36,6 +37,8 @@ decl! {
         destinations: Vec<Item<DestinationDecl>>,
         /// What is delivered where.
         syncs: Vec<Item<SyncDecl>>,
+        /// What must hold of the segments and fields.
+        tests: Vec<Item<TestDecl>>,
     }
 
     /// A warehouse connection. Its other keys are the engine's options.
@@ -54,14 +57,15 @@ decl! {
         table: Spanned<String>,
         /// The column that is different in every row.
         primary_key: Option<Spanned<String>>,
-        /// The columns that the project uses, by name.
-        columns: Entries<ColumnEntry>,
+        /// The columns that the project uses, by name; all that the catalog lock has if it is left out.
+        columns: Option<Entries<ColumnEntry>>,
     }
 
     /// A column: its type, or a mapping with these keys.
     ColumnDecl {
-        /// The type: boolean, integer, decimal(p,s), float, string, date, timestamp or json.
-        r#type: Spanned<String>,
+        /// The type: boolean, integer, decimal(p,s), float, string, date, timestamp or json; that of the
+        /// catalog lock if it is left out.
+        r#type: Option<Spanned<String>>,
         /// What person-related data it holds: email, phone, name, address or other.
         pii: Option<Spanned<Pii>>,
         /// What a marketer calls it.
@@ -215,10 +219,10 @@ pub(crate) struct SettingDecl {
     pub value: Spanned<String>,
 }
 
-/// A column: `name: type`, or `name: { type: … }`.
+/// A column: `name: type`, `name: { type: … }`, or `name:` alone where the catalog lock has the type.
 #[derive(Debug, Clone)]
 pub(crate) struct ColumnEntry {
-    pub ty: Spanned<String>,
+    pub ty: Option<Spanned<String>>,
     pub pii: Option<Pii>,
     pub label: Option<String>,
 }
@@ -226,16 +230,10 @@ pub(crate) struct ColumnEntry {
 impl Decode for ColumnEntry {
     fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
         match &node.kind {
-            NodeKind::Scalar(scalar) if scalar.is_null() => {
-                out.push(
-                    Diagnostic::error(Code::MissingKey, node.span, "a column has no type")
-                        .hint("write `name: string`, or `name: { type: string, label: … }`"),
-                );
-                None
-            }
+            NodeKind::Scalar(scalar) if scalar.is_null() => Some(ColumnEntry { ty: None, pii: None, label: None }),
             NodeKind::Scalar(scalar) => {
                 let ty = Spanned { value: scalar.text.clone(), span: node.span };
-                Some(ColumnEntry { ty, pii: None, label: None })
+                Some(ColumnEntry { ty: Some(ty), pii: None, label: None })
             }
             _ => {
                 let full = ColumnDecl::decode(node, out)?;
@@ -371,8 +369,8 @@ pub(crate) fn file_start(file: crate::FileId) -> Span {
 impl ListsDecl {
     /// No items.
     pub fn empty() -> Self {
-        let (sources, entities, segments, destinations, syncs) = Default::default();
-        ListsDecl { sources, entities, segments, destinations, syncs }
+        let (sources, entities, segments, destinations, syncs, tests) = Default::default();
+        ListsDecl { sources, entities, segments, destinations, syncs, tests }
     }
 
     /// Adds the items of another file.
@@ -382,5 +380,6 @@ impl ListsDecl {
         self.segments.extend(other.segments);
         self.destinations.extend(other.destinations);
         self.syncs.extend(other.syncs);
+        self.tests.extend(other.tests);
     }
 }

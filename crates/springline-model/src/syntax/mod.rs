@@ -5,15 +5,19 @@ mod condition;
 mod decl;
 mod decode;
 mod language;
+mod lock;
 mod node;
 mod place;
 mod suggest;
+mod tests_decl;
 
 pub(crate) use condition::{
     AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition,
 };
-pub(crate) use decode::{Decode, Item, Value};
+pub(crate) use decode::{Decode, Entries, Item, Value};
 pub(crate) use language::*;
+pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
 pub(crate) use node::{Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;
 pub(crate) use suggest::nearest;
+pub(crate) use tests_decl::{ExpectDecl, ExpectedRow, FieldOfDecl, SizeDecl, TestDecl};

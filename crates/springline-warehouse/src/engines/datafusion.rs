@@ -2,6 +2,7 @@
 //! own tables kept beside the project. Sources are never written. It must not know what the SQL is for.
 
 mod catalog;
+mod discovery;
 mod errors;
 mod files;
 mod folder;
@@ -11,8 +12,8 @@ mod state;
 mod statement;
 
 use crate::{
-    Column, EngineSpec, ErrorKind, OptionSpec, RowStream, Rows, TablePath, TargetConfig, Warehouse, WarehouseError,
-    columns,
+    Column, Discover, EngineSpec, ErrorKind, FoundTable, OptionSpec, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError, columns,
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -141,6 +142,11 @@ impl Warehouse for DataFusion {
             nullable: field.is_nullable(),
         };
         Ok(Some(schema.fields().iter().map(column).collect()))
+    }
+
+    async fn tables(&self, discover: &Discover) -> Result<Vec<FoundTable>, WarehouseError> {
+        self.tables.folder.check()?;
+        self.find_tables(discover).await
     }
 
     async fn execute(&self, sql: &str) -> Result<u64, WarehouseError> {

@@ -6,6 +6,9 @@ mod postgres;
 use crate::{EngineSpec, TargetConfig, Warehouse, WarehouseError};
 use std::sync::Arc;
 
+/// The engine that needs no server.
+pub const EMBEDDED: &str = datafusion::SPEC.name;
+
 static ENGINES: [EngineSpec; 2] = [datafusion::SPEC, postgres::SPEC];
 
 /// The engines this build can talk to, as plain data.

@@ -4,11 +4,13 @@
 mod connection;
 mod copy;
 mod decode;
+mod discovery;
 mod errors;
 mod wire;
 
 use crate::{
-    Column, EngineSpec, ErrorKind, OptionSpec, RowStream, Rows, TablePath, TargetConfig, Warehouse, WarehouseError,
+    Column, Discover, EngineSpec, ErrorKind, FoundTable, OptionSpec, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -142,6 +144,10 @@ impl Warehouse for Postgres {
         let columns = self.describe_on(lent.client(), table).await?;
         self.connections.give_back(lent);
         Ok(columns)
+    }
+
+    async fn tables(&self, discover: &Discover) -> Result<Vec<FoundTable>, WarehouseError> {
+        self.find_tables(discover).await
     }
 
     async fn execute(&self, sql: &str) -> Result<u64, WarehouseError> {
