@@ -14,9 +14,10 @@ mod syntax;
 pub use check::{Checked, check};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use project::{
-    Column, Destination, DestinationId, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards, Leaf, Limit,
-    Mapping, Mode, Over, Pii, Project, Relationship, RelationshipId, RelationshipKind, RowId, Segment, SegmentId,
-    Setting, Source, SourceId, Sync, Target, Unit, ValueExpr, Within,
+    Asked, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards,
+    History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
+    RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
+    ValueExpr, Within,
 };
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use source_map::{FileId, Position, SourceMap, Span};

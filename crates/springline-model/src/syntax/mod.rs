@@ -10,7 +10,7 @@ mod place;
 mod suggest;
 
 pub(crate) use condition::{
-    AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition,
+    Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
 };
 pub(crate) use decode::{Decode, Item, Value};
 pub(crate) use language::*;
