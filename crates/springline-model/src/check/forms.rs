@@ -328,7 +328,7 @@ impl Typer<'_> {
         let filter = if rest.is_empty() {
             related.filter.clone()
         } else {
-            let rest = Related { path: rest.to_vec(), ..related.clone() };
+            let rest = Related { path: rest.to_vec(), quantifier: Quantifier::Any, ..related.clone() };
             Some(Ast { kind: AstKind::Related(Box::new(rest)), span })
         };
         let within = related.within.clone().filter(|_| rest.is_empty());

@@ -111,7 +111,12 @@ pub(crate) fn parse_window(text: &Spanned<String>) -> Result<Window, Diagnostic>
 
 /// Reads an amount and a unit: a length of time.
 pub(crate) fn parse_length(text: &Spanned<String>) -> Result<Within, Diagnostic> {
-    within(text.value.trim(), text)
+    within(text.value.trim(), text).map_err(|mut diagnostic| {
+        if diagnostic.hint.as_deref() == Some(HINT) {
+            diagnostic.hint = Some("write an amount and a unit, such as `30 days` or `12 hours`".to_owned());
+        }
+        diagnostic
+    })
 }
 
 fn begins_with_digit(word: &str) -> bool {

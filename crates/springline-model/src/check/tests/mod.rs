@@ -2,6 +2,7 @@
 
 mod conditions;
 mod expressions;
+mod forms;
 mod functions;
 mod limits;
 mod names;
