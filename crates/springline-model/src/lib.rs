@@ -10,6 +10,7 @@ mod lock;
 mod model_test;
 mod project;
 mod registry;
+mod show;
 mod source_map;
 mod syntax;
 mod uses;
@@ -19,10 +20,12 @@ pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use project::{
-    Column, Destination, DestinationId, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards, Leaf, Limit,
-    Mapping, Mode, Over, Pii, Project, Relationship, RelationshipId, RelationshipKind, RowId, Segment, SegmentId,
-    Setting, Source, SourceId, Sync, Target, Unit, ValueExpr, Within,
+    Asked, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards,
+    History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
+    RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
+    ValueExpr, Within,
 };
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
+pub use show::expression_text;
 pub use source_map::{FileId, Position, SourceMap, Span};
 pub use uses::{Use, uses_of_column};

@@ -1,6 +1,8 @@
 //! The checked project: every name resolved, every expression typed, nothing that could fail to
 //! compile for a reason that lies in the model.
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
@@ -308,6 +310,68 @@ pub enum Leaf {
     Aggregate(Box<Gather>),
     /// The run's `as_of`: the instant, or for a value of type `date` its day in the project's time zone.
     AsOf,
+    /// Where a period begins or ends, as a `timestamp`, or for a value of type `date` as the first day not
+    /// before it. Null where the period has no such end.
+    PeriodEdge(Period, Edge),
+    /// Whether the row, which is an entity's, has events in this order. Never null.
+    Sequence(Box<Sequence>),
+    /// What is known of the row's membership of a segment before `as_of`, from the runs. Never null.
+    History(Box<History>),
+}
+
+/// Events of one row of an entity, each at an instant after the one before it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sequence {
+    /// The events before the last, from the first on.
+    pub earlier: Vec<SequenceStep>,
+    /// The last event.
+    pub last: SequenceStep,
+    /// What must not follow the last step. Where that has a deadline, it must have passed at `as_of`.
+    pub without: Option<SequenceStep>,
+}
+
+impl Sequence {
+    /// The events, from the first to the last.
+    pub fn steps(&self) -> impl Iterator<Item = &SequenceStep> {
+        self.earlier.iter().chain([&self.last])
+    }
+}
+
+/// An event of a sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SequenceStep {
+    /// Which event.
+    pub event: EventId,
+    /// Its time, over its row, of one type in the whole sequence.
+    pub at: ValueExpr,
+    /// Only events for which this is true, over the event's row.
+    pub filter: Option<ValueExpr>,
+    /// Only events of this period.
+    pub within: Option<Period>,
+    /// The last instant at which what comes next counts, over this event's row; none: any later instant.
+    pub deadline: Option<ValueExpr>,
+}
+
+/// A question about the membership intervals that runs have kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct History {
+    /// Of which segment; of the row's entity.
+    pub segment: SegmentId,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+/// What is asked about a membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// It began in this period.
+    Entered(Period),
+    /// It ended in this period.
+    Exited(Period),
+    /// There was one.
+    Ever,
+    /// It lasted throughout the period so long before `as_of`.
+    Stayed(Within),
 }
 
 /// An aggregate over the events, or the related rows, of one row of an entity.
@@ -321,8 +385,8 @@ pub struct Gather {
     pub args: Vec<ValueExpr>,
     /// Only rows for which this is true.
     pub filter: Option<ValueExpr>,
-    /// Only events of this window; never set for a relationship.
-    pub within: Option<Within>,
+    /// Only events of this period; never set for a relationship.
+    pub within: Option<Period>,
 }
 
 /// What an aggregate gathers.
@@ -334,7 +398,55 @@ pub enum Over {
     Relationship(RelationshipId),
 }
 
-/// A window of time that ends at the run's `as_of`.
+/// A stretch of time. Its first instant is part of it, the instant after it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Period {
+    /// As long as `within`. The one that is 0 `ago` ends at `as_of`, the one that is 1 ago where that
+    /// begins; the one that is -1 ago begins at `as_of`.
+    Rolling {
+        /// Its length.
+        within: Within,
+        /// How many such lengths before `as_of` it ends.
+        ago: i32,
+    },
+    /// Whole units of the calendar in the project's time zone: 0 is the one that `as_of` lies in, -1 the
+    /// one before it.
+    Calendar {
+        /// Which unit, from days on.
+        unit: Unit,
+        /// The first of them.
+        first: i32,
+        /// The last of them; at least `first`.
+        last: i32,
+    },
+    /// From one place on the calendar to another, both included; without one, from or for ever.
+    Between {
+        /// Where it begins.
+        from: Option<Point>,
+        /// Where it ends.
+        to: Option<Point>,
+    },
+}
+
+/// A place on the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Point {
+    /// A whole day in the project's time zone.
+    Day(Date),
+    /// An instant, in microseconds.
+    Instant(Timestamp),
+}
+
+/// The two ends of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Edge {
+    /// Its first instant.
+    Start,
+    /// The instant after it.
+    End,
+}
+
+/// A length of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Within {
     /// How many units; at least 1.
@@ -356,6 +468,8 @@ pub enum Unit {
     Week,
     /// A calendar month.
     Month,
+    /// Three calendar months; the first begins in January.
+    Quarter,
     /// A calendar year.
     Year,
 }

@@ -176,6 +176,16 @@ impl Finder<'_> {
                     || self.is_used_by(to, leaf)
             }
             Leaf::Aggregate(gather) => self.is_gathered(row, gather),
+            Leaf::Sequence(sequence) => {
+                let RowId::Entity(entity) = row else { return false };
+                let mut steps = sequence.earlier.iter().chain([&sequence.last]).chain(&sequence.without);
+                steps.any(|step| {
+                    let event = RowId::Event(entity, step.event);
+                    let mut parts = std::iter::once(&step.at).chain(&step.filter).chain(&step.deadline);
+                    parts.any(|expr| self.is_used(event, expr))
+                })
+            }
+            Leaf::History(history) => self.broken.contains(&Part::Segment(history.segment)),
             _ => false,
         }
     }

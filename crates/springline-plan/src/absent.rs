@@ -58,7 +58,15 @@ impl<'a> Without<'a> {
             return *known;
         }
         let known = match leaf {
-            Leaf::Column(_) | Leaf::Related { .. } | Leaf::AsOf => Known::Unknown,
+            Leaf::Sequence(sequence) if sequence.steps().any(|s| self.over == Over::Event(s.event)) => {
+                Known::Boolean(false)
+            }
+            Leaf::Column(_)
+            | Leaf::Related { .. }
+            | Leaf::AsOf
+            | Leaf::PeriodEdge(..)
+            | Leaf::Sequence(_)
+            | Leaf::History(_) => Known::Unknown,
             Leaf::Field(field) => self.value(&self.project.entity(self.entity).fields[field.0].expr),
             Leaf::Segment(segment) => match self.value(&self.project.segment(*segment).condition) {
                 Known::Null | Known::NotTrue => Known::Boolean(false),

@@ -35,8 +35,7 @@ impl<'a> Build<'a> {
 
     /// The run's clock.
     pub(crate) fn clock(&self) -> Clock {
-        let as_of = self.context.as_of;
-        Clock { as_of, day: as_of.to_zoned(self.context.project.timezone.clone()).date() }
+        Clock { as_of: self.context.as_of, zone: self.context.project.timezone.clone() }
     }
 
     /// `file:line` of a definition.
@@ -48,6 +47,11 @@ impl<'a> Build<'a> {
     /// because some engines fold it.
     pub(crate) fn unique(&mut self, name: &str) -> String {
         unique(&mut self.names, name)
+    }
+
+    /// Adds a step.
+    pub(crate) fn push(&mut self, cte: Cte) {
+        self.ctes.push(cte);
     }
 
     /// Adds a step and gives it back as a relation.
@@ -66,8 +70,8 @@ impl Scope {
     /// The expression with each model name replaced by the column that holds its value.
     pub(crate) fn lower(&self, expr: &ValueExpr) -> Result<RelExpr, PlanError> {
         expr.clone().try_map(&mut |leaf, ty| {
-            if leaf == Leaf::AsOf {
-                return Ok(self.clock.as_of(ty));
+            if let Some(constant) = self.clock.constant(&leaf, ty)? {
+                return Ok(constant);
             }
             // Every leaf was collected before the scope was made; a null would only show a defect here.
             Ok(self.values.get(&leaf).cloned().unwrap_or_else(|| {

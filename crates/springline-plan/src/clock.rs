@@ -4,18 +4,18 @@ use std::fmt;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use springline_ir::{ColumnRef, Expr, FunctionId, Literal, RelExpr, Type};
-use springline_model::{Unit, Within};
+use springline_model::{Edge, Leaf, Period, Point, Unit, Within};
 
 /// Why a checked project could not be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlanError {
-    /// A window reaches further back than time can be told.
-    WindowOutOfRange {
-        /// How far.
-        within: Within,
-        /// From when.
+    /// A period reaches further than time can be told.
+    PeriodOutOfRange {
+        /// Which.
+        period: Period,
+        /// Seen from when.
         as_of: Timestamp,
     },
 }
@@ -23,12 +23,13 @@ pub enum PlanError {
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PlanError::WindowOutOfRange { within, as_of } => {
-                write!(
-                    f,
-                    "a window of {} {:?}s before {as_of} begins before the year -9999; use a shorter window",
-                    within.amount, within.unit
-                )
+            PlanError::PeriodOutOfRange { period, as_of } => {
+                let length = match period {
+                    Period::Rolling { within, .. } => format!("a window of {} {:?}s", within.amount, within.unit),
+                    Period::Calendar { unit, .. } => format!("a window of calendar {unit:?}s").to_lowercase(),
+                    Period::Between { .. } => "a window".to_owned(),
+                };
+                write!(f, "{length} seen from {as_of} leaves the years -9999 to 9999; use a shorter window")
             }
         }
     }
@@ -36,38 +37,110 @@ impl fmt::Display for PlanError {
 
 impl std::error::Error for PlanError {}
 
-/// The run's one instant, and the day it is in the project's time zone.
-#[derive(Debug, Clone, Copy)]
+/// The run's one instant, and where its days begin.
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
     pub(crate) as_of: Timestamp,
-    pub(crate) day: Date,
+    pub(crate) zone: TimeZone,
+}
+
+/// The first instant of a period and the first after it; none where it has no such end.
+pub(crate) struct Bounds {
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) end: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The clock as a constant: the day for a date, else the instant.
-    pub(crate) fn as_of(self, ty: &Type) -> RelExpr {
-        match ty {
-            Type::Date => Expr::literal(Literal::Date(self.day)),
-            _ => Expr::literal(Literal::Timestamp(self.as_of)),
+    /// The constant that a leaf about time stands for; `None` for other leaves.
+    pub(crate) fn constant(&self, leaf: &Leaf, ty: &Type) -> Result<Option<RelExpr>, PlanError> {
+        match leaf {
+            Leaf::AsOf if *ty == Type::Date => {
+                Ok(Some(Expr::literal(Literal::Date(self.as_of.to_zoned(self.zone.clone()).date()))))
+            }
+            Leaf::AsOf => Ok(Some(Expr::literal(Literal::Timestamp(self.as_of)))),
+            Leaf::PeriodEdge(period, edge) => {
+                let Bounds { start, end } = self.bounds(*period)?;
+                let instant = match edge {
+                    Edge::Start => start,
+                    Edge::End => end,
+                };
+                Ok(Some(instant.map_or_else(|| Expr::null(ty.clone()), |i| bound(ty, i, &self.zone))))
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// Where a period begins and ends.
+    pub(crate) fn bounds(&self, period: Period) -> Result<Bounds, PlanError> {
+        let out_of_range = || PlanError::PeriodOutOfRange { period, as_of: self.as_of };
+        let (start, end) = match period {
+            Period::Rolling { within, ago } => {
+                let place = |times| shifted(self.as_of, &self.zone, within, times).ok_or_else(out_of_range);
+                (Some(place(ago.saturating_add(1).saturating_neg())?), Some(place(ago.saturating_neg())?))
+            }
+            Period::Calendar { unit, first, last } => {
+                let place = |units| calendar_start(self.as_of, &self.zone, unit, units).ok_or_else(out_of_range);
+                (Some(place(first)?), Some(place(last.saturating_add(1))?))
+            }
+            Period::Between { from, to } => {
+                let day =
+                    |day: Date| day.to_zoned(self.zone.clone()).map(|z| z.timestamp()).map_err(|_| out_of_range());
+                let start = match from {
+                    None => None,
+                    Some(Point::Instant(instant)) => Some(instant),
+                    Some(Point::Day(first)) => Some(day(first)?),
+                };
+                let end = match to {
+                    None => None,
+                    Some(Point::Instant(instant)) => {
+                        Some(instant.checked_add(SignedDuration::from_micros(1)).map_err(|_| out_of_range())?)
+                    }
+                    Some(Point::Day(last)) => Some(day(last.tomorrow().map_err(|_| out_of_range())?)?),
+                };
+                (start, end)
+            }
+        };
+        Ok(Bounds { start, end })
     }
 }
 
-/// The first instant of a window that ends at `as_of`. Units from days on are calendar units in the
-/// time zone, so that a window of 1 day over a change of the clocks is 23 or 25 hours.
-pub(crate) fn window_start(as_of: Timestamp, zone: &TimeZone, within: Within) -> Result<Timestamp, PlanError> {
-    let amount = i64::from(within.amount);
+/// The instant that lies so many lengths after `as_of`. Units from days on are calendar units in the time
+/// zone, so that a day over a change of the clocks is 23 or 25 hours.
+fn shifted(as_of: Timestamp, zone: &TimeZone, within: Within, times: i32) -> Option<Timestamp> {
+    let amount = i64::from(within.amount).checked_mul(i64::from(times))?;
     let span = match within.unit {
         Unit::Minute => Span::new().try_minutes(amount),
         Unit::Hour => Span::new().try_hours(amount),
         Unit::Day => Span::new().try_days(amount),
         Unit::Week => Span::new().try_weeks(amount),
         Unit::Month => Span::new().try_months(amount),
+        Unit::Quarter => Span::new().try_months(amount.checked_mul(3)?),
         Unit::Year => Span::new().try_years(amount),
     };
-    span.and_then(|span| as_of.to_zoned(zone.clone()).checked_sub(span))
-        .map(|start| start.timestamp())
-        .map_err(|_| PlanError::WindowOutOfRange { within, as_of })
+    as_of.to_zoned(zone.clone()).checked_add(span.ok()?).ok().map(|at| at.timestamp())
+}
+
+/// The first instant of the calendar unit that lies so many units after that of `as_of`. Weeks begin on
+/// Monday.
+fn calendar_start(as_of: Timestamp, zone: &TimeZone, unit: Unit, units: i32) -> Option<Timestamp> {
+    let today = as_of.to_zoned(zone.clone()).date();
+    let first = match unit {
+        // A shorter unit has no calendar of its own.
+        Unit::Minute | Unit::Hour | Unit::Day => today,
+        Unit::Week => today.checked_sub(Span::new().days(i64::from(today.weekday().to_monday_zero_offset()))).ok()?,
+        Unit::Month => today.first_of_month(),
+        Unit::Quarter => Date::new(today.year(), (today.month() - 1) / 3 * 3 + 1, 1).ok()?,
+        Unit::Year => today.first_of_year(),
+    };
+    let units = i64::from(units);
+    let span = match unit {
+        Unit::Minute | Unit::Hour | Unit::Day => Span::new().try_days(units),
+        Unit::Week => Span::new().try_weeks(units),
+        Unit::Month => Span::new().try_months(units),
+        Unit::Quarter => Span::new().try_months(units * 3),
+        Unit::Year => Span::new().try_years(units),
+    };
+    first.checked_add(span.ok()?).ok()?.to_zoned(zone.clone()).ok().map(|day| day.timestamp())
 }
 
 /// `at >= start`, for a column of instants or of days.
@@ -98,9 +171,16 @@ fn bound(ty: &Type, instant: Timestamp, zone: &TimeZone) -> Expr<ColumnRef> {
 mod tests {
     use super::*;
 
+    fn bounds(as_of: &str, zone: &str, period: Period) -> String {
+        let clock = Clock { as_of: as_of.parse().unwrap(), zone: TimeZone::get(zone).unwrap() };
+        let Bounds { start, end } = clock.bounds(period).unwrap();
+        let text = |i: Option<Timestamp>| i.map_or("ever".to_owned(), |i| i.to_string());
+        format!("{} {}", text(start), text(end))
+    }
+
     fn start(as_of: &str, zone: &str, amount: u32, unit: Unit) -> String {
-        let zone = TimeZone::get(zone).unwrap();
-        window_start(as_of.parse().unwrap(), &zone, Within { amount, unit }).unwrap().to_string()
+        let period = Period::Rolling { within: Within { amount, unit }, ago: 0 };
+        bounds(as_of, zone, period).split(' ').next().unwrap().to_owned()
     }
 
     #[test]
@@ -114,12 +194,46 @@ mod tests {
     #[test]
     fn months_end_where_the_month_ends() {
         assert_eq!(start("2024-03-31T12:00:00Z", "UTC", 1, Unit::Month), "2024-02-29T12:00:00Z");
+        assert_eq!(start("2024-05-31T12:00:00Z", "UTC", 1, Unit::Quarter), "2024-02-29T12:00:00Z");
+    }
+
+    #[test]
+    fn the_slices_of_a_period_touch() {
+        let week = |ago| {
+            let within = Within { amount: 1, unit: Unit::Week };
+            bounds("2024-06-30T00:00:00Z", "UTC", Period::Rolling { within, ago })
+        };
+        assert_eq!(week(0), "2024-06-23T00:00:00Z 2024-06-30T00:00:00Z");
+        assert_eq!(week(1), "2024-06-16T00:00:00Z 2024-06-23T00:00:00Z");
+        assert_eq!(week(-1), "2024-06-30T00:00:00Z 2024-07-07T00:00:00Z");
+    }
+
+    #[test]
+    fn units_of_the_calendar_begin_at_local_midnight() {
+        let calendar =
+            |unit, first, last| bounds("2024-06-30T22:30:00Z", "Europe/Paris", Period::Calendar { unit, first, last });
+        // In Paris it is Monday, the first of July.
+        assert_eq!(calendar(Unit::Day, 0, 0), "2024-06-30T22:00:00Z 2024-07-01T22:00:00Z");
+        assert_eq!(calendar(Unit::Week, 0, 0), "2024-06-30T22:00:00Z 2024-07-07T22:00:00Z");
+        assert_eq!(calendar(Unit::Month, -1, -1), "2024-05-31T22:00:00Z 2024-06-30T22:00:00Z");
+        assert_eq!(calendar(Unit::Quarter, -1, -1), "2024-03-31T22:00:00Z 2024-06-30T22:00:00Z");
+        assert_eq!(calendar(Unit::Year, 1, 1), "2024-12-31T23:00:00Z 2025-12-31T23:00:00Z");
+    }
+
+    #[test]
+    fn days_between_are_whole() {
+        let day = |text: &str| Some(Point::Day(text.parse().unwrap()));
+        let instant = |text: &str| Some(Point::Instant(text.parse().unwrap()));
+        let between = |from, to| bounds("2024-06-30T00:00:00Z", "Europe/Paris", Period::Between { from, to });
+        assert_eq!(between(day("2024-01-01"), day("2024-03-31")), "2023-12-31T23:00:00Z 2024-03-31T22:00:00Z");
+        assert_eq!(between(None, instant("2024-01-01T00:00:00Z")), "ever 2024-01-01T00:00:00.000001Z");
     }
 
     #[test]
     fn too_long_a_window_is_an_error() {
         let within = Within { amount: u32::MAX, unit: Unit::Year };
-        assert!(window_start(Timestamp::UNIX_EPOCH, &TimeZone::UTC, within).is_err());
+        let clock = Clock { as_of: Timestamp::UNIX_EPOCH, zone: TimeZone::UTC };
+        assert!(clock.bounds(Period::Rolling { within, ago: 0 }).is_err());
     }
 
     #[test]

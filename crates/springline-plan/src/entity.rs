@@ -11,7 +11,7 @@ use springline_ir::{
     Select, Type,
 };
 use springline_model::{
-    Entity, EntityId, EventId, FieldId, Gather, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr,
+    Entity, EntityId, EventId, FieldId, Gather, History, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr,
 };
 
 use crate::PlanError;
@@ -19,6 +19,8 @@ use crate::absent::required;
 use crate::build::{Build, Scope, column, output, unique};
 use crate::clock::before;
 use crate::gather::{Gathered, gather, gather_name, or_nothing};
+use crate::past::past;
+use crate::sequence::sequence;
 use crate::wanted::Wanted;
 
 /// Something computed from the values of an entity's row.
@@ -33,7 +35,7 @@ impl Computed {
         match leaf {
             Leaf::Field(field) => Some(Computed::Field(*field)),
             Leaf::Segment(segment) => Some(Computed::Segment(*segment)),
-            Leaf::Column(_) | Leaf::Related { .. } | Leaf::Aggregate(_) | Leaf::AsOf => None,
+            _ => None,
         }
     }
 
@@ -113,8 +115,55 @@ impl Build<'_> {
             for (over, gathers, relation) in gathered {
                 join_gathered(&gathers, relation, &own_key, required.contains(&over), &mut scope);
             }
+            self.join_sequences(entity, wanted, &own_key, &mut scope)?;
+            self.join_history(entity, wanted, &own_key, &mut scope)?;
         }
         Ok(scope)
+    }
+
+    /// Joins a relation per sequence of events: a row has it or not.
+    fn join_sequences(
+        &mut self,
+        entity: EntityId,
+        wanted: &Wanted,
+        own_key: &RelExpr,
+        scope: &mut Scope,
+    ) -> Result<(), PlanError> {
+        for (leaf, _) in wanted.iter() {
+            let Leaf::Sequence(steps) = leaf else { continue };
+            let (from, key) = sequence(self, entity, steps)?;
+            let has = Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean);
+            let on = Expr::compare(FunctionId::EQ, own_key.clone(), key);
+            scope.joins.push(Join { kind: JoinKind::Left, from, on });
+            scope.values.insert(leaf.clone(), has);
+        }
+        Ok(())
+    }
+
+    /// Joins what is kept of the entity's memberships, once for all that is asked about them.
+    fn join_history(
+        &mut self,
+        entity: EntityId,
+        wanted: &Wanted,
+        own_key: &RelExpr,
+        scope: &mut Scope,
+    ) -> Result<(), PlanError> {
+        let asked: Vec<&History> = wanted.iter().filter_map(|(leaf, _)| history(leaf)).collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let past = past(self, entity, &asked)?;
+        let key = Expr::call(FunctionId::TEXT, vec![own_key.clone()], Type::String);
+        scope.joins.push(Join {
+            kind: JoinKind::Left,
+            from: past.from,
+            on: Expr::compare(FunctionId::EQ, key, past.key),
+        });
+        for (history, answer) in asked.into_iter().zip(past.answers) {
+            let never = Expr::literal(Literal::Boolean(false));
+            scope.values.insert(Leaf::History(Box::new(*history)), answer.or_else(never));
+        }
+        Ok(())
     }
 
     /// The gathered relations of an entity, and which of them a row must have a row in to be kept.
@@ -374,6 +423,13 @@ fn join_gathered(gathers: &[&Gather], relation: Gathered, own_key: &RelExpr, req
     scope.joins.push(Join { kind, from: relation.from, on });
 }
 
+fn history(leaf: &Leaf) -> Option<&History> {
+    match leaf {
+        Leaf::History(history) => Some(history),
+        _ => None,
+    }
+}
+
 /// The event that the rows of an entity's own source are, where the entity is known by its events.
 fn native_event(entity: &Entity) -> Option<EventId> {
     let is_native = |event: &springline_model::Event| event.source == entity.source && event.key == entity.primary_key;
@@ -438,7 +494,9 @@ pub(crate) fn leaf_name(build: &Build<'_>, entity: EntityId, leaf: &Leaf) -> Str
             format!("{}_{}", relationship.name, leaf_name(build, relationship.to, leaf))
         }
         Leaf::Aggregate(gather) => gather_name(over_name(project.entity(entity), gather.over), gather),
-        Leaf::AsOf => "as_of".to_owned(),
+        Leaf::Sequence(_) => "sequence".to_owned(),
+        Leaf::History(history) => format!("{}_history", project.segment(history.segment).name),
+        Leaf::AsOf | Leaf::PeriodEdge(..) => "as_of".to_owned(),
     }
 }
 
@@ -450,7 +508,9 @@ fn short_name(leaf: &Leaf) -> String {
         Leaf::Segment(segment) => format!("segment_{}", segment.0),
         Leaf::Related { leaf, .. } => short_name(leaf),
         Leaf::Aggregate(gather) => gather.function.get().name.to_owned(),
-        Leaf::AsOf => "as_of".to_owned(),
+        Leaf::Sequence(_) => "sequence".to_owned(),
+        Leaf::History(_) => "history".to_owned(),
+        Leaf::AsOf | Leaf::PeriodEdge(..) => "as_of".to_owned(),
     }
 }
 

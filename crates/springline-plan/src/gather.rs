@@ -3,11 +3,11 @@
 //! that rows cannot multiply.
 
 use springline_ir::{Aggregate, Expr, ExprKind, From, FunctionId, Literal, OrderBy, RelExpr, Select, Type};
-use springline_model::{EntityId, Gather, Leaf, Over, RowId, Unit, ValueExpr};
+use springline_model::{EntityId, Gather, Leaf, Over, Period, RowId, Unit, ValueExpr};
 
 use crate::PlanError;
 use crate::build::{Build, Scope, column, output, unique};
-use crate::clock::{before, not_before, window_start};
+use crate::clock::{Bounds, before, not_before};
 use crate::wanted::Wanted;
 
 /// A gathered relation: at most one row per key.
@@ -113,7 +113,11 @@ fn conditions(
     let mut all = Vec::new();
     if let (Some(within), Some(at)) = (gather.within, at) {
         let zone = &build.context.project.timezone;
-        all.push(not_before(at.clone(), window_start(build.context.as_of, zone, within)?, zone));
+        let Bounds { start, end } = build.clock().bounds(within)?;
+        all.extend(start.map(|start| not_before(at.clone(), start, zone)));
+        // Events end at `as_of` anyway.
+        let end = end.filter(|end| *end < build.context.as_of);
+        all.extend(end.map(|end| before(at.clone(), end, zone)));
     }
     if let Some(filter) = &gather.filter {
         conjuncts(scope.lower(filter)?, &mut all);
@@ -147,12 +151,11 @@ fn widest(
     let windows = gathers.iter().map(|g| g.within).collect::<Option<std::collections::BTreeSet<_>>>();
     let Some(windows) = windows.filter(|windows| windows.len() > 1) else { return Ok(None) };
     let zone = &build.context.project.timezone;
-    let mut start = None;
-    for within in windows {
-        let this = window_start(build.context.as_of, zone, within)?;
-        start = Some(start.map_or(this, |s: jiff::Timestamp| s.min(this)));
-    }
-    Ok(match start {
+    let starts = windows.into_iter().map(|within| Ok(build.clock().bounds(within)?.start));
+    let starts: Vec<Option<jiff::Timestamp>> = starts.collect::<Result<_, PlanError>>()?;
+    // One that begins with time itself needs everything.
+    let earliest = starts.into_iter().collect::<Option<Vec<_>>>().and_then(|starts| starts.into_iter().min());
+    Ok(match earliest {
         Some(start) => Some(not_before(scope.lower(&at)?, start, zone)),
         None => None,
     })
@@ -199,16 +202,29 @@ pub(crate) fn gather_name(over: &str, gather: &Gather) -> String {
     if let Some(ExprKind::Leaf(Leaf::Column(column))) = gather.args.first().map(|arg| &arg.kind) {
         name = format!("{name}_{column}");
     }
-    if let Some(within) = gather.within {
-        let unit = match within.unit {
-            Unit::Minute => "min",
-            Unit::Hour => "h",
-            Unit::Day => "d",
-            Unit::Week => "w",
-            Unit::Month => "m",
-            Unit::Year => "y",
-        };
-        name = format!("{name}_{}{unit}", within.amount);
+    match gather.within {
+        None => {}
+        Some(Period::Rolling { within, ago: 0 }) => name = format!("{name}_{}{}", within.amount, short(within.unit)),
+        Some(Period::Rolling { within, ago }) => {
+            name = format!("{name}_{}{}_{ago}", within.amount, short(within.unit));
+        }
+        Some(Period::Calendar { unit, first, last }) => {
+            let count = last.abs_diff(first) + 1;
+            name = format!("{name}_{count}{}_of_calendar", short(unit));
+        }
+        Some(Period::Between { .. }) => name.push_str("_between"),
     }
     name
+}
+
+fn short(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Minute => "min",
+        Unit::Hour => "h",
+        Unit::Day => "d",
+        Unit::Week => "w",
+        Unit::Month => "m",
+        Unit::Quarter => "q",
+        Unit::Year => "y",
+    }
 }

@@ -9,6 +9,7 @@ use springline_model::{EntityId, FieldId, Leaf, RowId, SegmentId};
 
 use crate::build::{Build, column, output};
 use crate::entity::{leaf_name, primary_key};
+use crate::past::membership_table;
 use crate::state::define;
 use crate::sync::duplicates;
 use crate::wanted::Wanted;
@@ -44,7 +45,7 @@ pub struct RunPlan {
 pub fn run(context: Context<'_>, entity: EntityId) -> Result<RunPlan, PlanError> {
     let name = &context.project.entity(entity).name;
     let table = TableName::in_schema(context.state_schema, &format!("entity_{name}"));
-    let membership = TableName::in_schema(context.state_schema, &format!("membership_{name}"));
+    let membership = membership_table(context.state_schema, name);
     let segments: Vec<SegmentId> = (0..context.project.segments.len())
         .map(SegmentId)
         .filter(|id| context.project.segment(*id).entity == entity)

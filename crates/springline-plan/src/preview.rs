@@ -126,7 +126,7 @@ pub fn leaf_pii(project: &Project, row: RowId, leaf: &Leaf) -> Option<Pii> {
             );
             gather.args.iter().filter(|_| shows_values).find_map(|arg| expression_pii(project, gathered, arg))
         }
-        Leaf::Segment(_) | Leaf::AsOf => None,
+        Leaf::Segment(_) | Leaf::AsOf | Leaf::PeriodEdge(..) | Leaf::Sequence(_) | Leaf::History(_) => None,
     }
 }
 

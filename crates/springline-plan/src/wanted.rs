@@ -17,7 +17,7 @@ impl Wanted {
     /// Asks for one value.
     pub(crate) fn add(&mut self, leaf: &Leaf, ty: &Type) {
         // The clock is no value of a row.
-        if *leaf != Leaf::AsOf && !self.seen.contains(leaf) {
+        if !matches!(leaf, Leaf::AsOf | Leaf::PeriodEdge(..)) && !self.seen.contains(leaf) {
             self.seen.insert(leaf.clone());
             self.order.push((leaf.clone(), ty.clone()));
         }

@@ -15,7 +15,10 @@ impl Session {
         let mut problems = Vec::new();
         for (table, columns) in tables_read(statement) {
             let sources: Vec<&Source> = self.project.sources.iter().filter(|s| s.table == table).collect();
-            let Some(first) = sources.first() else { continue };
+            let Some(first) = sources.first() else {
+                problems.extend(self.missing_history(&table).await?);
+                continue;
+            };
             let Some(found) = self.warehouse.describe(&table.parts).await? else {
                 problems.push(self.at(first, format!("there is no table `{table}` in target `{}`", self.target)));
                 continue;
@@ -26,6 +29,18 @@ impl Session {
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(RunError::Source(problems.join("\n"))) }
+    }
+
+    /// That nothing is known yet of memberships that the statement asks about.
+    async fn missing_history(&self, table: &TableName) -> Result<Option<String>, RunError> {
+        let is_history = |entity: &springline_model::Entity| table.table() == format!("membership_{}", entity.name);
+        let Some(entity) = self.project.entities.iter().find(|entity| is_history(entity)) else { return Ok(None) };
+        Ok(self.warehouse.describe(&table.parts).await?.is_none().then(|| {
+            format!(
+                "target `{}` has kept no membership of entity `{}` yet; `springline run` does",
+                self.target, entity.name
+            )
+        }))
     }
 
     /// What is wrong with one column of a table.

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::expr::Ast;
+use crate::expr::{Ast, Window};
 use crate::syntax::{Spanned, Value};
-use crate::{Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr, Within};
+use crate::{Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr};
 
 use super::names::Table;
 
@@ -76,7 +76,7 @@ pub(super) struct FieldInfo {
     pub label: Option<String>,
     pub span: Span,
     pub ast: Option<Ast>,
-    pub within: Option<(Within, Span)>,
+    pub within: Option<(Window, Spanned<String>)>,
     pub default: Option<Value>,
     pub state: FieldState,
 }

@@ -3,10 +3,10 @@
 
 use springline_ir::{FunctionId, Literal};
 
-use crate::expr::{self, Ast, AstKind, Call, Name, Related, plain_literal};
+use crate::expr::{self, Ast, AstKind, Call, Name, Quantifier, Related, plain_literal};
 use crate::syntax::{
-    AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, Places, RelatedCondition,
-    Scalar, Spanned,
+    Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, Places, RelatedCondition, Scalar,
+    SegmentCondition, Spanned, Value,
 };
 use crate::{Code, Diagnostic, SourceMap, Span};
 
@@ -28,7 +28,7 @@ impl Conditions<'_> {
             ConditionKind::Field(condition) => self.field(condition, span),
             ConditionKind::Event(condition) => self.event(condition, span),
             ConditionKind::Related(condition) => self.related(condition, span),
-            ConditionKind::Segment(name) => Some(Ast { kind: AstKind::Segment(name.clone()), span: name.span }),
+            ConditionKind::Segment(condition) => self.segment(condition, span),
         }
     }
 
@@ -41,26 +41,24 @@ impl Conditions<'_> {
     fn field(&mut self, condition: &FieldCondition, span: Span) -> Option<Ast> {
         let path = self.path(&condition.field)?;
         let mut all = self.compare(&path, &condition.comparators(), span)?;
-        for (list, negated) in [(&condition.r#in, false), (&condition.not_in, true)] {
-            let Some(values) = list else { continue };
-            if values.is_empty() {
-                let diagnostic = Diagnostic::error(Code::InvalidValue, span, "a list of no values");
-                self.out.push(diagnostic.hint("list at least one value"));
-                return None;
-            }
-            let mut operands = vec![path.clone()];
-            for value in values {
-                operands.push(self.value(&value.0)?);
-            }
-            let ast = Ast { kind: AstKind::Operator(FunctionId::IN, operands), span };
-            all.push(if negated { Ast::not(ast, span) } else { ast });
-        }
+        all.extend(self.lists(&path, &condition.r#in, &condition.not_in, span)?);
         if let Some(pattern) = &condition.like {
             all.push(Ast::binary(FunctionId::LIKE, path.clone(), self.value(&pattern.0)?, span));
         }
-        if let Some(prefix) = &condition.starts_with {
-            let args = vec![path.clone(), self.value(&prefix.0)?];
-            all.push(call(FunctionId::STARTS_WITH, args, prefix.0.span));
+        let calls = [
+            ("starts_with", &condition.starts_with),
+            ("ends_with", &condition.ends_with),
+            ("contains", &condition.contains),
+            ("regex_match", &condition.matches),
+            ("birthday_within", &condition.birthday_within),
+        ];
+        for (function, value) in calls {
+            if let Some(value) = value {
+                all.push(Ast::call(function, vec![path.clone(), self.value(&value.0)?], value.0.span));
+            }
+        }
+        if let Some(within) = &condition.within {
+            all.push(windowed("in_window", path.clone(), within));
         }
         if let Some(wanted) = &condition.is_null {
             let function = if wanted.value { FunctionId::IS_NULL } else { FunctionId::IS_NOT_NULL };
@@ -71,71 +69,146 @@ impl Conditions<'_> {
                 return None;
             }
             let message = format!("nothing is asked of `{}`", condition.field.value);
-            self.out.push(
-                Diagnostic::error(Code::MissingKey, condition.field.span, message)
-                    .hint("add a comparison: `eq ne gt gte lt lte in not_in between like starts_with is_null`"),
-            );
+            self.out.push(Diagnostic::error(Code::MissingKey, condition.field.span, message).hint(
+                "add a comparison: `eq ne gt gte lt lte in not_in between like starts_with ends_with contains \
+                           matches within birthday_within is_null`",
+            ));
             return None;
         }
         joined(FunctionId::AND, all, span)
     }
 
+    /// `in` and `not_in`.
+    fn lists(
+        &mut self,
+        operand: &Ast,
+        wanted: &Option<Vec<Value>>,
+        unwanted: &Option<Vec<Value>>,
+        span: Span,
+    ) -> Option<Vec<Ast>> {
+        let mut all = Vec::new();
+        for (list, negated) in [(wanted, false), (unwanted, true)] {
+            let Some(values) = list else { continue };
+            if values.is_empty() {
+                let diagnostic = Diagnostic::error(Code::InvalidValue, span, "a list of no values");
+                self.out.push(diagnostic.hint("list at least one value"));
+                return None;
+            }
+            let mut operands = vec![operand.clone()];
+            for value in values {
+                operands.push(self.value(&value.0)?);
+            }
+            let ast = Ast { kind: AstKind::Operator(FunctionId::IN, operands), span };
+            all.push(if negated { Ast::not(ast, span) } else { ast });
+        }
+        Some(all)
+    }
+
     fn event(&mut self, condition: &EventCondition, span: Span) -> Option<Ast> {
         let event = whole_name(&condition.event);
-        let filter = match &condition.r#where {
-            Some(filter) => Some(self.read(filter)?),
-            None => None,
-        };
-        let gather = |function: FunctionId, path: Vec<Name>, span: Span| {
+        let filter = self.filter(&condition.r#where)?;
+        let gather = |function: &str, path: Vec<Name>, span: Span| {
             let args = vec![Ast { kind: AstKind::Path(path), span }];
-            let name = Name { text: function.get().name.to_owned(), quoted: false, span };
-            let call = Call { name, args, filter: filter.clone(), within: condition.within.clone(), over: None };
+            let name = Name { text: function.to_owned(), quoted: false, span };
+            let (filter, within) = (filter.clone(), condition.within.clone());
+            let call = Call { name, args, filter, within, slice: None, over: None };
             Ast { kind: AstKind::Call(Box::new(call)), span }
         };
         let mut all = Vec::new();
         if let Some(compare) = &condition.count {
-            let count = gather(FunctionId::COUNT, vec![event.clone()], event.span);
+            let count = gather("count", vec![event.clone()], event.span);
             all.extend(self.comparisons(&count, &compare.comparators(), "count", &condition.event, span)?);
         }
-        let aggregates: [(FunctionId, &Option<AggregateDecl>); 5] = [
-            (FunctionId::SUM, &condition.sum),
-            (FunctionId::AVG, &condition.avg),
-            (FunctionId::MIN, &condition.min),
-            (FunctionId::MAX, &condition.max),
-            (FunctionId::COUNT_DISTINCT, &condition.count_distinct),
-        ];
-        for (function, decl) in aggregates {
+        for (function, decl) in condition.aggregates() {
             let Some(decl) = decl else { continue };
             let mut path = self.names(&decl.of)?;
             if path.len() == 1 || path.first().is_some_and(|first| first.text != event.text) {
                 path.insert(0, event.clone());
             }
             let aggregate = gather(function, path, decl.of.span);
-            all.extend(self.comparisons(&aggregate, &decl.comparators(), function.get().name, &decl.of, span)?);
+            let lists = self.lists(&aggregate, &decl.r#in, &decl.not_in, span)?;
+            if lists.is_empty() {
+                all.extend(self.comparisons(&aggregate, &decl.comparators(), function, &decl.of, span)?);
+            } else {
+                all.extend(self.compare(&aggregate, &decl.comparators(), span)?);
+                all.extend(lists);
+            }
         }
-        if all.is_empty() {
-            all.push(gather(FunctionId::EXISTS, vec![event.clone()], event.span));
+        if !condition.then.is_empty() || condition.without.is_some() {
+            all.push(self.sequence(condition, gather("step", vec![event.clone()], event.span), span)?);
+        }
+        if let Some(quantifier) = &condition.r#match {
+            let (path, within) = (vec![event], condition.within.clone());
+            all.push(related(Related { quantifier: quantifier.value, path, filter, within }, span));
+        } else if all.is_empty() {
+            all.push(gather("exists", vec![event.clone()], event.span));
         }
         joined(FunctionId::AND, all, span)
     }
 
+    /// `sequence(step(…), step(…), without(…))`.
+    fn sequence(&mut self, condition: &EventCondition, first: Ast, span: Span) -> Option<Ast> {
+        let mut steps = vec![first];
+        let then = condition.then.iter().map(|step| ("step", step));
+        for (function, step) in then.chain(condition.without.iter().map(|step| ("without", step))) {
+            let event = whole_name(&step.event);
+            let name = Name { text: function.to_owned(), quoted: false, span: event.span };
+            let (filter, within) = (self.filter(&step.r#where)?, step.within.clone());
+            let (span, args) = (event.span, vec![Ast::name(event)]);
+            let call = Call { name, args, filter, within, slice: None, over: None };
+            steps.push(Ast { kind: AstKind::Call(Box::new(call)), span });
+        }
+        Some(Ast::call("sequence", steps, span))
+    }
+
+    /// `Some(None)`: there is none. `None`: it cannot be read.
+    fn filter(&mut self, filter: &Option<ConditionDecl>) -> Option<Option<Ast>> {
+        match filter {
+            Some(filter) => self.read(filter).map(Some),
+            None => Some(None),
+        }
+    }
+
     fn related(&mut self, condition: &RelatedCondition, span: Span) -> Option<Ast> {
-        let filter = match &condition.r#where {
-            Some(filter) => Some(self.read(filter)?),
-            None => None,
+        let filter = self.filter(&condition.r#where)?;
+        let path = self.names(&condition.related)?;
+        let within = condition.within.clone();
+        let Some(compare) = &condition.count else {
+            let quantifier = condition.r#match.as_ref().map_or(Quantifier::Any, |q| q.value);
+            return Some(related(Related { quantifier, path, filter, within }, span));
         };
-        let name = whole_name(&condition.related);
-        let count = match &condition.count {
-            None => None,
-            Some(compare) => {
-                let placeholder = Ast { kind: AstKind::Path(vec![name.clone()]), span: name.span };
-                let comparisons =
-                    self.comparisons(&placeholder, &compare.comparators(), "count", &condition.related, span)?;
-                Some(comparisons.into_iter().flat_map(operator_and_value).collect())
-            }
-        };
-        let related = Related { name, filter, within: condition.within.clone(), count };
-        Some(Ast { kind: AstKind::Related(Box::new(related)), span })
+        let place = condition.related.span;
+        if let Some(quantifier) = &condition.r#match {
+            let message = "a condition has either `count` or `match`";
+            let diagnostic = Diagnostic::error(Code::WrongShape, quantifier.span, message);
+            self.out.push(diagnostic.hint("put the two into a list under `all:`"));
+            return None;
+        }
+        let name = Name { text: "count".to_owned(), quoted: false, span: place };
+        let args = vec![Ast { kind: AstKind::Path(path), span: place }];
+        let call = Call { name, args, filter, within, slice: None, over: None };
+        let count = Ast { kind: AstKind::Call(Box::new(call)), span: place };
+        let all = self.comparisons(&count, &compare.comparators(), "count", &condition.related, span)?;
+        joined(FunctionId::AND, all, span)
+    }
+
+    fn segment(&mut self, condition: &SegmentCondition, span: Span) -> Option<Ast> {
+        let name = &condition.segment;
+        let path = || Ast::name(whole_name(name));
+        let mut all = Vec::new();
+        for (function, within) in
+            [("entered", &condition.entered), ("exited", &condition.exited), ("stayed", &condition.stayed)]
+        {
+            all.extend(within.as_ref().map(|within| windowed(function, path(), within)));
+        }
+        if let Some(ever) = &condition.ever {
+            let asked = Ast::call("ever_member", vec![path()], name.span);
+            all.push(if ever.value { asked } else { Ast::not(asked, ever.span) });
+        }
+        if all.is_empty() {
+            return Some(Ast { kind: AstKind::Segment(name.clone()), span: name.span });
+        }
+        joined(FunctionId::AND, all, span)
     }
 
     /// The comparisons of a number, of which there must be one.
@@ -230,9 +303,16 @@ fn whole_name(text: &Spanned<String>) -> Name {
     Name { text: text.value.clone(), quoted: false, span: text.span }
 }
 
-fn call(function: FunctionId, args: Vec<Ast>, span: Span) -> Ast {
-    let name = Name { text: function.get().name.to_owned(), quoted: false, span };
-    Ast { kind: AstKind::Call(Box::new(Call { name, args, filter: None, within: None, over: None })), span }
+fn related(related: Related, span: Span) -> Ast {
+    Ast { kind: AstKind::Related(Box::new(related)), span }
+}
+
+/// A call of one argument with a window.
+fn windowed(function: &str, arg: Ast, within: &Spanned<String>) -> Ast {
+    let name = Name { text: function.to_owned(), quoted: false, span: arg.span };
+    let span = arg.span;
+    let call = Call { name, args: vec![arg], filter: None, within: Some(within.clone()), slice: None, over: None };
+    Ast { kind: AstKind::Call(Box::new(call)), span }
 }
 
 /// One condition of several; a single one stays as it is.
@@ -241,13 +321,6 @@ pub(super) fn joined(function: FunctionId, mut operands: Vec<Ast>, span: Span) -
         0 => None,
         1 => operands.pop(),
         _ => Some(Ast { kind: AstKind::Operator(function, operands), span }),
-    }
-}
-
-fn operator_and_value(comparison: Ast) -> Option<(FunctionId, Ast)> {
-    match comparison.kind {
-        AstKind::Operator(function, mut operands) => operands.pop().map(|value| (function, value)),
-        _ => None,
     }
 }
 

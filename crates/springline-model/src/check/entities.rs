@@ -12,6 +12,9 @@ use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, 
 use super::conditions::{Conditions, bucket, text};
 use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
 
+/// The name of the way from an event to the entity it happened to, which nobody can write.
+pub(super) const OWNER: &str = "";
+
 const FIELD: Kind = Kind { what: "field", word: true };
 const EVENT: Kind = Kind { what: "event", word: true };
 const RELATIONSHIP: Kind = Kind { what: "relationship", word: true };
@@ -200,7 +203,7 @@ fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Fie
         }
     };
     let within = decl.within.and_then(|text| match parse_window(&text) {
-        Ok(within) => Some((within, text.span)),
+        Ok(within) => Some((within, text)),
         Err(diagnostic) => {
             out.push(diagnostic);
             None
@@ -271,6 +274,30 @@ pub(super) fn link(catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
                     check_relationship(row, relationship, catalogue, out);
                 }
             }
+        }
+    }
+}
+
+/// Gives events the way to the entity they happened to, under its name unless that stands for something
+/// else, and always under [`OWNER`].
+pub(super) fn own(catalogue: &mut Catalogue) {
+    let Catalogue { entities, sources, .. } = catalogue;
+    for (id, entity) in entities.iter_mut().enumerate() {
+        for event in &mut entity.events {
+            let member = (Member::Relationship(event.relationships.len()), event.span);
+            let column = event.source.is_some_and(|s| sources[s.0].columns.contains_key(&entity.name));
+            if !column {
+                event.members.entry(entity.name.clone()).or_insert(member);
+            }
+            event.members.insert(OWNER.to_owned(), member);
+            event.relationships.push(RelationshipInfo {
+                name: entity.name.clone(),
+                to: Some(EntityId(id)),
+                kind: RelationshipKind::ManyToOne,
+                key: event.key.clone(),
+                key_span: event.key_span,
+                span: event.span,
+            });
         }
     }
 }

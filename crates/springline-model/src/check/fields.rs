@@ -80,12 +80,13 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
     let subject = format!("field `{}`", field.name);
     let Some(ast) = &field.ast else { return Attempt { typed: None, depth: 0, needs: Vec::new(), problems } };
     let mut typer = Typer::new(catalogue, sources, &subject, &mut problems);
-    typer.within = field.within.map(|(within, _)| within);
+    typer.within = field.within.clone();
+    typer.is_field = true;
     let mut typed = typer.check(ast, &Scope { windows: true, ..Scope::of(entity) });
-    if let (Some((_, span)), true, false) = (field.within, typed.is_some(), typer.within_used) {
+    if let (Some((_, text)), true, false) = (&field.within, typed.is_some(), typer.within_used) {
         let message = format!("{subject} has a window, but no aggregate over an event");
         let hint = "remove `within`, or use an aggregate over an event, such as `count(purchase)`";
-        typer.out.push(Diagnostic::error(Code::InvalidWindow, span, message).hint(hint));
+        typer.out.push(Diagnostic::error(Code::InvalidWindow, text.span, message).hint(hint));
         typed = None;
     }
     if let (Some(value), Some(_)) = (&field.default, &typed) {

@@ -5,6 +5,7 @@ use springline_ir::{Expr, ExprKind, FunctionId, FunctionKind, Literal, OrderBy, 
 use crate::expr::{Call, Name};
 use crate::{Code, Diagnostic, Span};
 
+use super::forms::Form;
 use super::names::with_suggestion;
 use super::scope::Scope;
 use super::typing::{Typer, first_pii, word};
@@ -19,6 +20,9 @@ const MAX_TILES: i64 = 1_000_000;
 impl Typer<'_> {
     /// A call of a named function.
     pub fn call(&mut self, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
+        if let Some(form) = Form::named(&call.name.text) {
+            return self.form(form, call, span, scope);
+        }
         let function = self.function(&call.name)?;
         match function.get().kind {
             FunctionKind::Aggregate => self.aggregate(function, call, span, scope),

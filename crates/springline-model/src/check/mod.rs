@@ -9,6 +9,7 @@ mod conditions;
 mod entities;
 mod fields;
 mod finish;
+mod forms;
 mod functions;
 mod lock;
 mod names;
@@ -129,6 +130,7 @@ fn check_files(
     catalogue.entities =
         entity_decls.into_iter().map(|decl| entities::entity(decl, &catalogue, sources, out)).collect();
     entities::link(&catalogue, out);
+    entities::own(&mut catalogue);
     fields::check_fields(&mut catalogue, sources, out);
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);

@@ -3,14 +3,12 @@
 
 use springline_ir::{Expr, ExprKind, FunctionId, Literal, Type};
 
-use crate::expr::{Ast, AstKind, Related};
+use crate::expr::{Ast, AstKind, Window};
 use crate::syntax::Spanned;
-use crate::{
-    Code, Diagnostic, EntityId, FieldId, Leaf, RelationshipId, RelationshipKind, RowId, SegmentId, SourceMap, Span,
-    ValueExpr, Within,
-};
+use crate::{Code, Diagnostic, EntityId, FieldId, SegmentId, SourceMap, Span, ValueExpr};
 
-use super::catalogue::{Catalogue, Member};
+use super::aggregates::{sliced, slices};
+use super::catalogue::Catalogue;
 use super::scope::Scope;
 use super::unify::{Clash, Typed, unify};
 
@@ -27,10 +25,12 @@ pub(super) struct Typer<'a> {
     pub depth: usize,
     /// Segments that the definition refers to.
     pub segments: Vec<SegmentId>,
-    /// The window of aggregates over events that have none of their own.
-    pub within: Option<Within>,
+    /// The window of aggregates over events that have none of their own, and where it stands.
+    pub within: Option<(Window, Spanned<String>)>,
     /// Whether an aggregate took that window.
     pub within_used: bool,
+    /// The definition is a computed field: those are computed before memberships.
+    pub is_field: bool,
 }
 
 /// Operands in one chain; longer ones become a chain of chains, so that no tree gets deep.
@@ -47,7 +47,8 @@ impl<'a> Typer<'a> {
         out: &'a mut Vec<Diagnostic>,
     ) -> Self {
         let (needs, segments) = (Vec::new(), Vec::new());
-        Typer { catalogue, sources, out, subject, needs, depth: 0, segments, within: None, within_used: false }
+        let (within, within_used, is_field) = (None, false, false);
+        Typer { catalogue, sources, out, subject, needs, depth: 0, segments, within, within_used, is_field }
     }
 
     /// The type of an expression. `None` if it has none, which is reported.
@@ -98,6 +99,13 @@ impl<'a> Typer<'a> {
             _ => {}
         }
         let is_comparison = comparison_word(function).is_some();
+        if is_comparison && let Some(count) = operands.iter().find_map(slices) {
+            let all = (0..count).map(|slice| {
+                let operands: Vec<Ast> = operands.iter().map(|operand| sliced(operand, slice)).collect();
+                self.operator(function, &operands, span, scope).map(|t| t.expr)
+            });
+            return Some(typed(chain(FunctionId::AND, all.collect::<Option<_>>()?)?, span, &[]));
+        }
         let mut operands = self.check_all(operands, scope)?;
         if is_comparison && let Some(null) = operands.iter().find(|o| o.is_null()) {
             let hint = match function {
@@ -194,82 +202,6 @@ impl<'a> Typer<'a> {
             _ => Expr { kind: ExprKind::Cast { operand: Box::new(expr), lenient }, ty: ty.clone() },
         };
         Some(Typed { expr, span, declared: None, pii })
-    }
-
-    fn segment(&mut self, name: &Spanned<String>, scope: &Scope) -> Option<Typed> {
-        let quiet = self.catalogue.incomplete;
-        let id = self.catalogue.segment_names.find(name, quiet, self.out)?;
-        let segment = &self.catalogue.segments[id];
-        let entity = segment.entity?;
-        if scope.gathered.is_some() || scope.related {
-            let message = "membership of a segment cannot be asked inside `event` or `related`";
-            let hint = "put the `segment` condition beside it, under `all:`";
-            self.out.push(Diagnostic::error(Code::WrongEntity, name.span, message).hint(hint));
-            return None;
-        }
-        if scope.row != RowId::Entity(entity) {
-            let message = format!(
-                "segment `{}` is of {}, {} of {}",
-                name.value,
-                self.catalogue.describe(RowId::Entity(entity)),
-                self.subject,
-                self.catalogue.describe(scope.row),
-            );
-            let diagnostic = Diagnostic::error(Code::WrongEntity, name.span, message);
-            let hint = "refer to segments of the same entity";
-            self.out.push(diagnostic.also(segment.span, format!("`{}` is declared here", name.value)).hint(hint));
-            return None;
-        }
-        self.segments.push(SegmentId(id));
-        Some(typed(Expr::leaf(Leaf::Segment(SegmentId(id)), Type::Boolean), name.span, &[]))
-    }
-
-    /// A condition on the row at the end of a many-to-one relationship; the others are aggregates.
-    fn related(&mut self, related: &Related, span: Span, scope: &Scope) -> Option<Typed> {
-        let name = &related.name;
-        let index = match self.catalogue.member(scope.row, &name.text) {
-            Some(Member::Relationship(index)) => index,
-            Some(Member::Broken) => return None,
-            Some(_) => {
-                let message = format!("`{}` is no relationship of {}", name.text, self.catalogue.describe(scope.row));
-                let hint = "use `field:` for columns and fields, `event:` for events";
-                self.out.push(Diagnostic::error(Code::UnknownName, name.span, message).hint(hint));
-                return None;
-            }
-            None => return self.path(std::slice::from_ref(name), name.span, scope),
-        };
-        let relationship = self.catalogue.relationship(scope.row, index);
-        let to = relationship.to?;
-        if relationship.kind == RelationshipKind::OneToMany {
-            return self.related_many(related, span, scope);
-        }
-        if related.count.is_some() || related.within.is_some() {
-            let message = format!("`{}` leads to at most one row: it has no `count` and no `within`", name.text);
-            self.out.push(
-                Diagnostic::error(Code::MisplacedAggregate, name.span, message)
-                    .hint("leave them out: the condition is true where the row exists and meets `where`"),
-            );
-            return None;
-        }
-        let key = self.catalogue.entities[to.0].primary_key.clone();
-        let source = self.catalogue.row_source(RowId::Entity(to))?;
-        let ty = source.source.column(&key)?.ty.clone();
-        let wrap = |leaf: Leaf| Leaf::Related { relationship: RelationshipId(index), leaf: Box::new(leaf) };
-        let key: ValueExpr = Expr::leaf(wrap(Leaf::Column(key)), ty);
-        let exists = Expr::call(FunctionId::IS_NOT_NULL, vec![key], Type::Boolean);
-        let Some(filter) = &related.filter else { return Some(typed(exists, span, &[])) };
-        let inner = Scope { row: RowId::Entity(to), gathered: scope.gathered, related: true, windows: false };
-        // The name that an aggregate gathers under stands for another row here.
-        let inner = Scope { gathered: inner.gathered.map(|(over, _)| (over, "")), ..inner };
-        let filter = self.condition(filter, &inner, "the condition of `related`")?;
-        let mut replace = |leaf: Leaf, ty: &Type| {
-            let leaf = if leaf == Leaf::AsOf { leaf } else { wrap(leaf) };
-            Ok::<_, std::convert::Infallible>(Expr::leaf(leaf, ty.clone()))
-        };
-        let Ok(filter) = filter.expr.try_map(&mut replace);
-        // Where there is no such row, or the condition is null, it is not met.
-        let filter = filter.or_else(Expr::literal(Literal::Boolean(false)));
-        Some(typed(chain(FunctionId::AND, vec![exists, filter])?, span, &[]))
     }
 
     /// Brings operands to one type, or reports the two that clash.

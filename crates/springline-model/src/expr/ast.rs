@@ -42,7 +42,7 @@ pub(crate) enum AstKind {
     },
     /// Membership of a segment.
     Segment(Spanned<String>),
-    /// A condition on what a relationship leads to.
+    /// A condition on what a relationship or an event leads to.
     Related(Box<Related>),
 }
 
@@ -53,6 +53,8 @@ pub(crate) struct Call {
     pub args: Vec<Ast>,
     pub filter: Option<Ast>,
     pub within: Option<Spanned<String>>,
+    /// Of a window `each of …`: which of them; none: of all of them.
+    pub slice: Option<usize>,
     pub over: Option<Over>,
 }
 
@@ -64,20 +66,51 @@ pub(crate) struct Over {
     pub order_by: Vec<(Ast, bool)>,
 }
 
-/// A `related:` condition.
+/// A condition on the rows at the end of a path: `any(household.members where size > 2)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Related {
-    pub name: Name,
+    pub quantifier: Quantifier,
+    /// Relationships, the last of which may be an event.
+    pub path: Vec<Name>,
     pub filter: Option<Ast>,
     pub within: Option<Spanned<String>>,
-    /// Comparisons of the number of rows: the operator and the number.
-    pub count: Option<Vec<(FunctionId, Ast)>>,
+}
+
+/// How many rows must meet a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quantifier {
+    /// At least one.
+    Any,
+    /// Every one; true where there is no row.
+    All,
+    /// Not one.
+    None,
+}
+
+impl Quantifier {
+    /// The function of that name in text, which is also the word in a tree.
+    pub const WORDS: &'static [(&'static str, Quantifier)] =
+        &[("any", Quantifier::Any), ("all", Quantifier::All), ("none", Quantifier::None)];
 }
 
 impl Ast {
     /// An operator of two operands.
     pub fn binary(function: FunctionId, left: Ast, right: Ast, span: Span) -> Ast {
         Ast { kind: AstKind::Operator(function, vec![left, right]), span }
+    }
+
+    /// A call of a function with nothing but arguments.
+    pub fn call(function: &str, args: Vec<Ast>, span: Span) -> Ast {
+        let name = Name { text: function.to_owned(), quoted: false, span };
+        Ast {
+            kind: AstKind::Call(Box::new(Call { name, args, filter: None, within: None, slice: None, over: None })),
+            span,
+        }
+    }
+
+    /// A path of one name.
+    pub fn name(name: Name) -> Ast {
+        Ast { span: name.span, kind: AstKind::Path(vec![name]) }
     }
 
     /// The opposite.

@@ -3,10 +3,12 @@
 
 use springline_ir::FunctionId;
 
+use crate::expr::Quantifier;
 use crate::{Code, Diagnostic, Span};
 
 use super::decl::decl;
 use super::decode::{Decode, Shape, Value, listed, unknown_key, wrong_shape};
+use super::language::Word;
 use super::node::{Node, NodeKind, Spanned};
 
 /// A condition and where it stands.
@@ -26,7 +28,13 @@ pub(crate) enum ConditionKind {
     Field(Box<FieldCondition>),
     Event(Box<EventCondition>),
     Related(Box<RelatedCondition>),
-    Segment(Spanned<String>),
+    Segment(Box<SegmentCondition>),
+}
+
+impl Word for Quantifier {
+    const WHAT: &'static str = "`match`";
+    const WORDS: &'static [&'static str] = &["any", "all", "none"];
+    const VALUES: &'static [Self] = &[Quantifier::Any, Quantifier::All, Quantifier::None];
 }
 
 decl! {
@@ -48,10 +56,18 @@ decl! {
         not: Box<ConditionDecl>,
     }
 
-    /// Membership of another segment of the same entity.
+    /// Membership of another segment of the same entity, now or as the runs before `as_of` have kept it.
     SegmentCondition {
         /// The segment.
         segment: Spanned<String>,
+        /// It was entered in this window, such as `7 days`.
+        entered: Option<Spanned<String>>,
+        /// It was left in this window.
+        exited: Option<Spanned<String>>,
+        /// It was entered at any time.
+        ever: Option<Spanned<bool>>,
+        /// It has lasted for this length of time, such as `30 days`.
+        stayed: Option<Spanned<String>>,
     }
 
     /// A comparison of a column or field.
@@ -80,6 +96,16 @@ decl! {
         like: Option<Value>,
         /// It begins with this.
         starts_with: Option<Value>,
+        /// It ends with this.
+        ends_with: Option<Value>,
+        /// It contains this.
+        contains: Option<Value>,
+        /// It has a part that this regular expression matches.
+        matches: Option<Value>,
+        /// It lies in this window, such as `30 days`, `last month` or `next 30 days`.
+        within: Option<Spanned<String>>,
+        /// Its next anniversary is at most so many days away.
+        birthday_within: Option<Value>,
         /// Whether it is null.
         is_null: Option<Spanned<bool>>,
     }
@@ -100,16 +126,42 @@ decl! {
         max: Option<AggregateDecl>,
         /// How many different values a column has.
         count_distinct: Option<AggregateDecl>,
+        /// The value of the earliest event.
+        first: Option<AggregateDecl>,
+        /// The value of the latest event.
+        last: Option<AggregateDecl>,
+        /// The most frequent value of a column.
+        most_frequent: Option<AggregateDecl>,
+        /// The median of a column.
+        median: Option<AggregateDecl>,
+        /// Whether one event, all of them or none must meet `where`; one if not said.
+        r#match: Option<Spanned<Quantifier>>,
         /// Only events that meet this; its names are the event's columns.
         r#where: Option<ConditionDecl>,
         /// Only events of this window, such as `90 days`.
+        within: Option<Spanned<String>>,
+        /// Events that follow, each after the one before it.
+        then: Vec<StepDecl>,
+        /// What must not follow afterwards.
+        without: Option<StepDecl>,
+    }
+
+    /// An event that follows another.
+    StepDecl {
+        /// The event.
+        event: Spanned<String>,
+        /// Only events that meet this; its names are the event's columns.
+        r#where: Option<ConditionDecl>,
+        /// How long after the one before it, such as `7 days`; at any later time if not said.
         within: Option<Spanned<String>>,
     }
 
     /// Something about a related entity: that there is one, or how many.
     RelatedCondition {
-        /// The relationship.
+        /// The relationship, or a path of them such as `household.members`.
         related: Spanned<String>,
+        /// Whether one row, all of them or none must meet `where`; one if not said.
+        r#match: Option<Spanned<Quantifier>>,
         /// How many there are; over a one-to-many relationship only.
         count: Option<CompareDecl>,
         /// Only those that meet this; its names are the related entity's.
@@ -154,6 +206,10 @@ decl! {
         lte: Option<Value>,
         /// It is between these two, both included.
         between: Option<Vec<Value>>,
+        /// It is one of these.
+        r#in: Option<Vec<Value>>,
+        /// It is none of these.
+        not_in: Option<Vec<Value>>,
     }
 }
 
@@ -181,6 +237,23 @@ macro_rules! comparators {
             }
         }
     )*};
+}
+
+impl EventCondition {
+    /// The aggregates that are asked for, with the functions' names.
+    pub fn aggregates(&self) -> [(&'static str, &Option<AggregateDecl>); 9] {
+        [
+            ("sum", &self.sum),
+            ("avg", &self.avg),
+            ("min", &self.min),
+            ("max", &self.max),
+            ("count_distinct", &self.count_distinct),
+            ("first", &self.first),
+            ("last", &self.last),
+            ("most_frequent", &self.most_frequent),
+            ("median", &self.median),
+        ]
+    }
 }
 
 comparators!(FieldCondition, CompareDecl, AggregateDecl);
@@ -246,6 +319,6 @@ fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<D
         "field" => ConditionKind::Field(Box::new(FieldCondition::decode(node, out)?)),
         "event" => ConditionKind::Event(Box::new(EventCondition::decode(node, out)?)),
         "related" => ConditionKind::Related(Box::new(RelatedCondition::decode(node, out)?)),
-        _ => ConditionKind::Segment(SegmentCondition::decode(node, out)?.segment),
+        _ => ConditionKind::Segment(Box::new(SegmentCondition::decode(node, out)?)),
     })
 }

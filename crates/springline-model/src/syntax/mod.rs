@@ -12,7 +12,7 @@ mod suggest;
 mod tests_decl;
 
 pub(crate) use condition::{
-    AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition,
+    Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
 };
 pub(crate) use decode::{Decode, Entries, Item, Value};
 pub(crate) use language::*;

@@ -64,9 +64,9 @@ fn condition_trees_and_text_are_one_language() {
     segment(
         "{ field: city }",
         expect![[r#"
-        E0103 «city» nothing is asked of `city`
-            add a comparison: `eq ne gt gte lt lte in not_in between like starts_with is_null`
-    "#]],
+            E0103 «city» nothing is asked of `city`
+                add a comparison: `eq ne gt gte lt lte in not_in between like starts_with ends_with contains matches within birthday_within is_null`
+        "#]],
     );
     segment(
         "{ field: upper(city), eq: x }",
@@ -105,9 +105,9 @@ fn condition_trees_and_text_are_one_language() {
     segment(
         "{ related: household, count: { gte: 2 } }",
         expect![[r#"
-        E0205 «household» `household` leads to at most one row: it has no `count` and no `within`
-            leave them out: the condition is true where the row exists and meets `where`
-    "#]],
+            E0205 «household» segment `s`: `count` needs an event or a one-to-many relationship
+                name what it gathers: `count(purchase)`
+        "#]],
     );
     segment(
         "{ any: [ { segment: s2 }, \"vip\" ] }",
@@ -161,9 +161,9 @@ fn condition_trees_and_text_are_one_language() {
     segment(
         "{ event: purchase, within: 3 parsecs }",
         expect![[r#"
-        E0209 «3 parsecs» no unit of time `parsecs`
-            write an amount and a unit: `30 minutes`, `12 hours`, `90 days`, `2 weeks`, `3 months`, `1 year`
-    "#]],
+            E0209 «3 parsecs» no unit of time `parsecs`
+                write an amount and a unit, such as `90 days`, or `this month`, `last quarter`, `last 3 calendar months`, `between 2024-01-01 and 2024-03-31`, `since 2024-01-01`, `30 days after signup_at`
+        "#]],
     );
     segment(
         "{ event: city }",
@@ -175,9 +175,9 @@ fn condition_trees_and_text_are_one_language() {
     segment(
         "{ event: purchase, where: { segment: s } }",
         expect![[r#"
-        E0210 «s» membership of a segment cannot be asked inside `event` or `related`
-            put the `segment` condition beside it, under `all:`
-    "#]],
+            E0210 «s» segment `s` is of entity `customer`, this condition of event `purchase`
+                refer to segments of the same entity
+        "#]],
     );
 }
 

@@ -170,15 +170,15 @@ fn aggregates_stand_where_there_is_something_to_gather() {
     field(
         "count(purchase within soon)",
         expect![[r#"
-        E0209 «soon» `soon` is not a window of time: it has no amount
-            write an amount and a unit: `30 minutes`, `12 hours`, `90 days`, `2 weeks`, `3 months`, `1 year`
-    "#]],
+            E0209 «soon» `soon` is not a window of time: it has no amount
+                write an amount and a unit, such as `90 days`, or `this month`, `last quarter`, `last 3 calendar months`, `between 2024-01-01 and 2024-03-31`, `since 2024-01-01`, `30 days after signup_at`
+        "#]],
     );
     field(
         "count(purchase within)",
         expect![[r#"
             E0209 «» `within` has no window of time
-                write an amount and a unit: `30 minutes`, `12 hours`, `90 days`, `2 weeks`, `3 months`, `1 year`
+                write an amount and a unit, such as `90 days`, or `this month`, `last quarter`, `last 3 calendar months`, `between 2024-01-01 and 2024-03-31`, `since 2024-01-01`, `30 days after signup_at`
         "#]],
     );
     field_with(

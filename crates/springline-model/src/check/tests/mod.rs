@@ -2,6 +2,7 @@
 
 mod conditions;
 mod expressions;
+mod forms;
 mod functions;
 mod limits;
 mod names;
@@ -129,10 +130,26 @@ fn leaf_text(leaf: &Leaf) -> String {
         Leaf::Aggregate(gather) => {
             let args: Vec<String> = gather.args.iter().map(short).collect();
             let filter = gather.filter.as_ref().map_or(String::new(), |f| format!(" where {}", short(f)));
-            let within = gather.within.map_or(String::new(), |w| format!(" within {} {:?}", w.amount, w.unit));
+            let within = gather.within.map_or(String::new(), |within| match within {
+                crate::Period::Rolling { within: w, ago: 0 } => format!(" within {} {:?}", w.amount, w.unit),
+                other => format!(" within {other:?}"),
+            });
             format!("{:?}<{:?}>[{}{filter}{within}]", gather.function, gather.over, args.join(", "))
         }
         Leaf::AsOf => "as_of".to_owned(),
+        Leaf::PeriodEdge(period, edge) => format!("{edge:?}({period:?})"),
+        Leaf::History(history) => format!("segment{} {:?}", history.segment.0, history.asked),
+        Leaf::Sequence(sequence) => {
+            let step = |step: &crate::SequenceStep| {
+                let filter = step.filter.as_ref().map_or(String::new(), |f| format!(" where {}", short(f)));
+                let deadline = step.deadline.as_ref().map_or(String::new(), |d| format!(" until {}", short(d)));
+                let within = step.within.map_or(String::new(), |w| format!(" within {w:?}"));
+                format!("event{}{filter}{within}{deadline}", step.event.0)
+            };
+            let steps: Vec<String> = sequence.steps().map(step).collect();
+            let without = sequence.without.as_ref().map_or(String::new(), |w| format!(" without {}", step(w)));
+            format!("[{}{without}]", steps.join(" then "))
+        }
     }
 }
 

@@ -1,0 +1,77 @@
+//! A segment of every kind, with members worked out by hand (tests/cases/kinds), computed alone and
+//! together, on each engine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use springline_tests::{load_into_postgres, postgres, postgres_env, root, springline};
+
+const AS_OF: &str = "2024-06-30T12:00:00Z";
+
+fn expected() -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(root().join("tests/cases/kinds/expected.txt")).expect("the members");
+    let mut all = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = line.split_once(": [").expect("a segment and its members");
+        let (members, _) = rest.split_once(']').expect("a list");
+        all.insert(name.to_owned(), members.split(", ").map(str::to_owned).collect());
+    }
+    all
+}
+
+fn check(dir: &Path, target: &str, env: &[(&str, String)]) {
+    let call = |as_of: &str, args: &[&str]| {
+        let head = ["--target", target, "--as-of", as_of, "--format", "json"];
+        springline(dir, &[&head, args].concat()).envs(env).run().exits(0).json()
+    };
+    // The history that some of the segments ask about.
+    for as_of in ["2024-02-01T00:00:00Z", "2024-05-10T00:00:00Z"] {
+        call(as_of, &["run"]);
+    }
+    let run = call(AS_OF, &["run"]);
+    let mut sizes = BTreeMap::new();
+    for entity in run["entities"].as_array().expect("entities") {
+        for segment in entity["segments"].as_array().expect("segments") {
+            sizes.insert(segment["segment"].as_str().expect("a name").to_owned(), segment["members"].as_u64());
+        }
+    }
+    let expected = expected();
+    assert_eq!(sizes.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "every segment is expected");
+    let mut wrong = Vec::new();
+    for (name, members) in &expected {
+        let preview = call(AS_OF, &["preview", name, "--limit", "100"]);
+        let sample = preview["sample"].as_array().expect("a sample");
+        let found: Vec<&str> = sample.iter().map(|row| row["id"].as_str().expect("an id")).collect();
+        if found != members.iter().map(String::as_str).collect::<Vec<_>>() {
+            wrong.push(format!("{name} alone: {found:?}, expected {members:?}"));
+        }
+        if sizes[name] != Some(members.len() as u64) {
+            wrong.push(format!("{name} in the run: {:?}, expected {members:?}", sizes[name]));
+        }
+    }
+    assert!(wrong.is_empty(), "on {target}:\n{}", wrong.join("\n"));
+}
+
+/// A folder of files and folders, without the state of earlier runs.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("a copy");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_every_kind_have_the_members_worked_out_by_hand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(&root().join("tests/cases/kinds"), folder.path());
+    check(folder.path(), "local", &[]);
+    let Some(options) = postgres() else { return };
+    load_into_postgres(folder.path(), &folder.path().join("data"), &options).await;
+    check(folder.path(), "pg", &postgres_env(&options));
+}
