@@ -1,6 +1,7 @@
 //! One test binary for everything that needs the whole: linking DataFusion costs seconds, so once is
 //! enough.
 
+mod catalog;
 mod cli;
 mod conformance;
 mod diagnostics;
@@ -8,4 +9,5 @@ mod examples;
 mod floor_plan;
 mod golden;
 mod kinds;
+mod model_tests;
 mod sync;

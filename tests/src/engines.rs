@@ -107,23 +107,29 @@ pub async fn load_into_postgres(project: &Path, data: &Path, options: &BTreeMap<
     }
 }
 
-/// The tables of a project and their columns' types, read from its YAML without the help of our own
-/// reader.
+/// The tables of a project and their columns' types, read from its YAML and its catalog lock without the help of our
+/// own reader.
 fn declared_tables(project: &Path) -> Vec<(String, Vec<(String, String)>)> {
     let text = std::fs::read_to_string(project.join("models/sources.yaml")).expect("the example has sources");
     let file: Value = serde_saphyr::from_str(&text).expect("the sources are YAML");
-    let sources = file["sources"].as_array().expect("a list of sources");
-    let column = |(name, value): (&String, &Value)| {
-        let ty = value.as_str().or_else(|| value["type"].as_str()).expect("a type");
-        (name.clone(), ty.to_owned())
+    let lock: Value = match std::fs::read_to_string(project.join("catalog.lock.yaml")) {
+        Ok(text) => serde_saphyr::from_str(&text).expect("the lock is YAML"),
+        Err(_) => Value::Null,
     };
-    sources
-        .iter()
-        .map(|source| {
-            let columns = source["columns"].as_object().expect("columns").iter().map(column).collect();
-            (source["table"].as_str().expect("a table").to_owned(), columns)
-        })
-        .collect()
+    let sources = file["sources"].as_array().expect("a list of sources");
+    sources.iter().map(|source| declared_table(source, &lock)).collect()
+}
+
+fn declared_table(source: &Value, lock: &Value) -> (String, Vec<(String, String)>) {
+    let table = source["table"].as_str().expect("a table");
+    let locked = &lock["tables"][table]["columns"];
+    let column = |(name, value): (&String, &Value)| {
+        let declared = value.as_str().or_else(|| value["type"].as_str());
+        let ty = declared.or_else(|| locked[name].as_str()).unwrap_or_else(|| panic!("{table}.{name} has no type"));
+        (name.clone(), ty.trim_end_matches(" not null").to_owned())
+    };
+    let columns = source["columns"].as_object().or_else(|| locked.as_object()).expect("columns");
+    (table.to_owned(), columns.iter().map(column).collect())
 }
 
 fn arrow_type(ty: &str) -> DataType {

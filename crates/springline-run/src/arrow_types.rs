@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use springline_ir::{ColumnDef, Type};
-use springline_model::Project;
+use springline_model::Source;
 use springline_warehouse::Column;
 
 /// The Arrow type that rows of a type are written with.
@@ -57,11 +57,11 @@ pub(crate) fn schema_of(columns: &[ColumnDef]) -> arrow::datatypes::SchemaRef {
     std::sync::Arc::new(arrow::datatypes::Schema::new(fields))
 }
 
-/// The project's tables as the model declares them, for engines whose files carry no types. A table
+/// Tables as the sources of a model declare them, for engines whose files carry no types. A table
 /// that several sources declare has the columns of all.
-pub fn declared_columns(project: &Project) -> Vec<(Vec<String>, Vec<Column>)> {
+pub fn declared_columns(sources: &[Source]) -> Vec<(Vec<String>, Vec<Column>)> {
     let mut tables: Vec<(Vec<String>, Vec<Column>)> = Vec::new();
-    for source in &project.sources {
+    for source in sources {
         let place = tables.iter().position(|(parts, _)| *parts == source.table.parts).unwrap_or_else(|| {
             tables.push((source.table.parts.clone(), Vec::new()));
             tables.len() - 1

@@ -3,22 +3,30 @@
 //! It prints nothing and parses no YAML: a [`Session`] is handed in, results and [`Event`]s go out.
 
 mod arrow_types;
+mod catalog;
 mod cells;
 mod error;
+mod given;
 mod journal;
 mod keys;
 mod materialize;
+mod model_tests;
 mod preflight;
 mod preview;
+mod profile;
 mod records;
 mod session;
 mod sync;
 
 pub use arrow_types::declared_columns;
+pub use catalog::{Broken, Drift, drift, guess_pii, read_catalog, schemas_of};
 pub use cells::{cell, mask, redact, rows_to_json};
 pub use error::RunError;
+pub use given::Bench;
 pub use materialize::{EntityRun, SegmentSize, run_entity};
+pub use model_tests::{Part, Problem, TestReport, run_test};
 pub use preview::{Preview, preview};
+pub use profile::{ColumnProfile, Profile, Profiler};
 pub use session::{Event, Session};
 pub use sync::{
     RejectedRow, SyncCounts, SyncReport, SyncStatus, Tripped, apply_sync, plan_sync, retry_sync, sync_status,

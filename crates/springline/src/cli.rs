@@ -53,6 +53,26 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Check the project without a connection
     Validate,
+    /// Read what tables the warehouse has and keep it in catalog.lock.yaml
+    Catalog {
+        /// Show the profile of this table instead, and write nothing
+        #[arg(conflicts_with_all = ["all", "check", "write"])]
+        table: Option<String>,
+        /// Look into all schemas and not only those that sources name
+        #[arg(long)]
+        all: bool,
+        /// Say what has changed since the lock was written and what that breaks, and write nothing
+        #[arg(long, conflicts_with_all = ["all", "write"])]
+        check: bool,
+        /// Add a source for each table that none names, with suggestions
+        #[arg(long)]
+        write: bool,
+    },
+    /// Run the project's own tests: given rows on the embedded engine, invariants on the target
+    Test {
+        /// The tests [default: all]
+        names: Vec<String>,
+    },
     /// Print the SQL of a segment, entity or sync, or of all of them
     Compile {
         /// A segment, entity or sync

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use springline_destination::{Destination, DestinationConfig};
-use springline_model::{Setting, Target};
+use springline_model::{Setting, Source, SourceMap, Target};
 use springline_run::declared_columns;
 use springline_warehouse::{TargetConfig, Warehouse};
 
@@ -23,14 +23,32 @@ pub(crate) async fn warehouse(
     target: &Target,
     overrides: &Overrides,
 ) -> Result<Arc<dyn Warehouse>, Failure> {
+    let place = Place { dir: &loaded.dir, sources: &loaded.sources };
+    warehouse_for(place, target, &loaded.project.sources, overrides).await
+}
+
+/// Where settings stand: the project's folder and texts.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) sources: &'a SourceMap,
+}
+
+/// The same for a project that may have errors: all that is known of its tables are these sources.
+pub(crate) async fn warehouse_for(
+    place: Place<'_>,
+    target: &Target,
+    sources: &[Source],
+    overrides: &Overrides,
+) -> Result<Arc<dyn Warehouse>, Failure> {
     let owner = format!("target `{}`", target.name);
     let config = TargetConfig {
         name: target.name.clone(),
         engine: target.engine.clone(),
-        options: render(loaded, &owner, &target.settings, overrides)?,
-        project_dir: loaded.dir.clone(),
+        options: render(place, &owner, &target.settings, overrides)?,
+        project_dir: place.dir.to_owned(),
         state_schema: target.state_schema.clone(),
-        declared: declared_columns(&loaded.project),
+        declared: declared_columns(sources),
     };
     Ok(springline_warehouse::connect(config).await?)
 }
@@ -42,30 +60,31 @@ pub(crate) fn destination(
     overrides: &Overrides,
 ) -> Result<Arc<dyn Destination>, Failure> {
     let owner = format!("destination `{}`", destination.name);
+    let place = Place { dir: &loaded.dir, sources: &loaded.sources };
     let config = DestinationConfig {
         name: destination.name.clone(),
         kind: destination.kind.clone(),
-        options: render(loaded, &owner, &destination.settings, overrides)?,
+        options: render(place, &owner, &destination.settings, overrides)?,
         project_dir: loaded.dir.clone(),
     };
     Ok(springline_destination::connect(config)?)
 }
 
 fn render(
-    loaded: &Loaded,
+    place: Place<'_>,
     owner: &str,
     settings: &[Setting],
     overrides: &Overrides,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let environment = environment(loaded.dir.clone(), overrides.clone());
+    let environment = environment(place.dir.to_owned(), overrides.clone());
     settings
         .iter()
         .map(|setting| {
             let value = environment.render_str(&setting.template, ()).map_err(|error| {
                 // The detail names the variable or file that is missing, never a value.
                 let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-                let place = loaded.sources.locate(setting.span);
-                Failure::new(format!("{owner}: option `{}` ({place}): {why}", setting.name))
+                let at = place.sources.locate(setting.span);
+                Failure::new(format!("{owner}: option `{}` ({at}): {why}", setting.name))
             })?;
             Ok((setting.name.clone(), value))
         })

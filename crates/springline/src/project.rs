@@ -12,8 +12,8 @@ use crate::failure::Failure;
 /// The file that makes a folder a project.
 pub(crate) const PROJECT_FILE: &str = "springline.yaml";
 
-/// Folders that hold no models: data, what a run writes, fixtures.
-const SKIPPED: &[&str] = &["data", "out", "tests", "target"];
+/// Folders that hold no models: data, what a run writes.
+const SKIPPED: &[&str] = &["data", "out", "target"];
 
 /// A project that has no error.
 pub(crate) struct Loaded {

@@ -1,11 +1,14 @@
 //! One file per command.
 
+mod catalog;
+mod catalog_write;
 mod compile;
 mod demo;
 mod init;
 mod preview;
 mod run;
 mod sync;
+mod test;
 mod validate;
 
 use clap::CommandFactory;
@@ -17,6 +20,10 @@ use crate::failure::{Exit, Failure};
 pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
+        Command::Catalog { table, all, check, write } => {
+            catalog::execute(&global, table.as_deref(), &catalog::Options { all, check, write }).await
+        }
+        Command::Test { names } => test::execute(&global, &names).await,
         Command::Validate => validate::execute(&global),
         Command::Compile { name, dialect } => compile::execute(&global, name.as_deref(), dialect.as_deref()),
         Command::Preview { segment, limit, show_pii, sql } => {
