@@ -15,7 +15,7 @@ pub fn expression_text(project: &Project, row: RowId, expr: &ValueExpr) -> Strin
         ExprKind::Cast { operand, .. } => expression_text(project, row, operand),
         ExprKind::Case { .. } => "case … end".to_owned(),
         ExprKind::Aggregate(call) => format!("{}(…)", call.function.get().name),
-        ExprKind::Window(call) => format!("{}(…) over (…)", call.function.get().name),
+        _ => "…".to_owned(),
     }
 }
 
