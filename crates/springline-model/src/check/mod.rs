@@ -12,6 +12,7 @@ mod finish;
 mod forms;
 mod functions;
 mod names;
+mod native;
 mod scope;
 mod segments;
 mod settings;

@@ -12,7 +12,7 @@ mod suggest;
 pub(crate) use condition::{
     Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
 };
-pub(crate) use decode::{Decode, Item, Value};
+pub(crate) use decode::{Decode, Entries, Item, Value};
 pub(crate) use language::*;
 pub(crate) use node::{Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;
