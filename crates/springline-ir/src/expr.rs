@@ -46,6 +46,35 @@ pub enum ExprKind<L> {
     Aggregate(Box<Aggregate<L>>),
     /// A function over the rows of a relation, one result a row.
     Window(Box<WindowCall<L>>),
+    /// A value in the SQL of some dialects, which the language does not understand.
+    Native(Box<Native<L>>),
+}
+
+/// A value in the SQL of some dialects.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Native<L> {
+    /// One per dialect that has it.
+    pub forms: Vec<NativeForm>,
+    /// What the forms refer to.
+    pub args: Vec<Expr<L>>,
+}
+
+/// The SQL of one dialect, checked to be one expression.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NativeForm {
+    /// The dialect's name.
+    pub dialect: String,
+    /// The text with its arguments.
+    pub pieces: Vec<NativePiece>,
+}
+
+/// A piece of a dialect's SQL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum NativePiece {
+    /// Text as it is.
+    Text(String),
+    /// An argument by its place.
+    Arg(usize),
 }
 
 /// An aggregate function over the rows of a group.
@@ -168,6 +197,10 @@ impl<L> Expr<L> {
                 order_by: map_order(call.order_by, replace)?,
                 running: call.running,
             })),
+            ExprKind::Native(native) => ExprKind::Native(Box::new(Native {
+                forms: native.forms,
+                args: map_all(native.args, replace)?,
+            })),
         };
         Ok(Expr { kind, ty })
     }
@@ -211,6 +244,7 @@ impl<L> Expr<L> {
                 call.partition_by.iter().for_each(&mut *visit);
                 call.order_by.iter().for_each(|o| visit(&o.expr));
             }
+            ExprKind::Native(native) => native.args.iter().for_each(visit),
         }
     }
 

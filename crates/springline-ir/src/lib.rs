@@ -16,7 +16,7 @@ mod statement;
 mod types;
 
 pub use capability::Capabilities;
-pub use expr::{Aggregate, Expr, ExprKind, OrderBy, WindowCall};
+pub use expr::{Aggregate, Expr, ExprKind, Native, NativeForm, NativePiece, OrderBy, WindowCall};
 pub use function::{Example, Function, FunctionId, FunctionKind, NullRule};
 pub use literal::Literal;
 pub use relation::{

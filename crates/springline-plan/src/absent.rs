@@ -49,7 +49,9 @@ impl<'a> Without<'a> {
             ExprKind::Literal(literal) => self::literal(literal),
             ExprKind::Call { function, args } => self.call(*function, args),
             ExprKind::Cast { operand, .. } => cast(self.value(operand), &expr.ty),
-            ExprKind::Case { .. } | ExprKind::Aggregate(_) | ExprKind::Window(_) => Known::Unknown,
+            ExprKind::Case { .. } | ExprKind::Aggregate(_) | ExprKind::Window(_) | ExprKind::Native(_) => {
+                Known::Unknown
+            },
         }
     }
 

@@ -43,6 +43,17 @@ pub enum PrintError {
         /// The dialect's reason.
         reason: String,
     },
+    /// A value is given in other dialects' own SQL only.
+    #[error(
+        "a field is given in the SQL of {given} only: add its `sql` for `{dialect}`, or write it as `expr`, which every \
+         dialect understands"
+    )]
+    NoNativeForm {
+        /// The dialect.
+        dialect: String,
+        /// Those that it is given for.
+        given: String,
+    },
     /// The dialect's template wants an argument that the call does not have.
     #[error(
         "`{function}` is called with {given} arguments, but its template in the dialect `{dialect}` uses `{variable}`"

@@ -1,6 +1,8 @@
 //! Expressions as text: a template for every call, parentheses where binding strength asks for them.
 
-use springline_ir::{ColumnRef, Expr, ExprKind, FunctionId, Literal, OrderBy, RelExpr, Type, WindowCall};
+use springline_ir::{
+    ColumnRef, Expr, ExprKind, FunctionId, Literal, Native, NativePiece, OrderBy, RelExpr, Type, WindowCall,
+};
 
 use crate::dialect::Dialect;
 use crate::error::PrintError;
@@ -139,6 +141,7 @@ impl<'d> Printer<'d> {
             }
             ExprKind::Literal(literal) => self.dialect.write_literal(literal, &expr.ty, &mut self.out),
             ExprKind::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
+            ExprKind::Native(native) => self.native(native, &expr.ty),
             ExprKind::Call { .. } | ExprKind::Cast { .. } | ExprKind::Aggregate(_) | ExprKind::Window(_) => {
                 if let Some((operands, infix, binds)) = self.chain(expr) {
                     return self.joined(&operands, infix, binds);
@@ -149,6 +152,30 @@ impl<'d> Printer<'d> {
                 }
             }
         }
+    }
+
+    /// The dialect's own SQL, as a value of the type that the model gives it.
+    fn native(&mut self, native: &Native<ColumnRef>, ty: &Type) -> Result<(), PrintError> {
+        let form = native.forms.iter().find(|form| form.dialect == self.dialect.name());
+        let Some(form) = form else {
+            let given: Vec<&str> = native.forms.iter().map(|form| form.dialect.as_str()).collect();
+            return Err(PrintError::NoNativeForm { dialect: self.dialect.name().to_owned(), given: given.join(", ") });
+        };
+        self.out.push_str("CAST((");
+        for piece in &form.pieces {
+            match piece {
+                NativePiece::Text(text) => self.out.push_str(text),
+                NativePiece::Arg(index) => {
+                    if let Some(arg) = native.args.get(*index) {
+                        self.expr(arg, Level::Primary)?;
+                    }
+                }
+            }
+        }
+        self.out.push_str(") AS ");
+        self.dialect.write_type(ty, &mut self.out);
+        self.out.push(')');
+        Ok(())
     }
 
     fn case(&mut self, branches: &[(RelExpr, RelExpr)], otherwise: Option<&RelExpr>) -> Result<(), PrintError> {
@@ -175,7 +202,7 @@ impl<'d> Printer<'d> {
         let mut expr = expr;
         loop {
             match &expr.kind {
-                ExprKind::Leaf(_) | ExprKind::Case { .. } => return Ok(Level::Primary),
+                ExprKind::Leaf(_) | ExprKind::Case { .. } | ExprKind::Native(_) => return Ok(Level::Primary),
                 ExprKind::Literal(literal) => return Ok(self.dialect.literal_level(literal)),
                 _ => match self.resolve(expr)? {
                     // The template is the argument itself, so the argument decides.
@@ -191,7 +218,7 @@ impl<'d> Printer<'d> {
     fn resolve<'e>(&self, expr: &'e RelExpr) -> Result<Option<(&'d Template, Frame<'e>)>, PrintError> {
         let dialect = self.dialect;
         let (written, frame) = match &expr.kind {
-            ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Case { .. } => return Ok(None),
+            ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Case { .. } | ExprKind::Native(_) => return Ok(None),
             ExprKind::Call { function, args } => {
                 (select(dialect.function(*function), args, None), Frame::new(function.get().name, args, &expr.ty))
             }

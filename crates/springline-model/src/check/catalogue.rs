@@ -8,6 +8,7 @@ use crate::syntax::{Spanned, Value};
 use crate::{Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr};
 
 use super::names::Table;
+use super::native::NativeAst;
 
 /// Everything that names can stand for.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ pub(super) struct FieldInfo {
     pub label: Option<String>,
     pub span: Span,
     pub ast: Option<Ast>,
+    pub native: Option<NativeAst>,
     pub within: Option<(Window, Spanned<String>)>,
     pub default: Option<Value>,
     pub state: FieldState,

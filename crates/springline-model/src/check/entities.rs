@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use springline_ir::Type;
 
 use crate::expr::{self, Ast, parse_window};
-use crate::syntax::{BucketDecl, EntityDecl, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, Spanned, Value};
+use crate::syntax::{
+    BucketDecl, EntityDecl, Entries, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, Spanned, Value,
+};
 use crate::{Code, Column, Diagnostic, EntityId, EventId, RelationshipKind, RowId, SourceId, SourceMap, Span};
 
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, Member, RelationshipInfo};
 use super::conditions::{Conditions, bucket, text};
 use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
+use super::native::NativeAst;
 
 /// The name of the way from an event to the entity it happened to, which nobody can write.
 pub(super) const OWNER: &str = "";
@@ -188,20 +191,36 @@ fn event(decl: EventDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> E
 }
 
 fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> FieldInfo {
-    let ast = match (&decl.expr, &decl.bucket) {
-        (Some(expr), None) => expr::parse(sources, expr, out),
-        (None, Some(bucket)) => read_bucket(bucket, decl.name.span, sources, out),
-        (None, None) => {
+    let (mut ast, mut native) = (None, None);
+    let forms = [
+        ("expr", decl.expr.as_ref().map(|e| e.span)),
+        ("bucket", decl.bucket.as_ref().map(|b| b.of.span)),
+        ("sql", decl.sql.as_ref().map(|s| s.0.first().map_or(decl.name.span, |(name, _)| name.span))),
+    ];
+    let given: Vec<(&str, Span)> = forms.into_iter().filter_map(|(key, span)| Some((key, span?))).collect();
+    match given.as_slice() {
+        [] => {
             let message = format!("field `{}` has no `expr`", decl.name.value);
             out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint("add `expr: …`"));
-            None
         }
-        (Some(expr), Some(_)) => {
-            let message = format!("field `{}` has both `expr` and `bucket`", decl.name.value);
-            out.push(Diagnostic::error(Code::WrongShape, expr.span, message).hint("keep one of the two"));
-            None
+        [(first, _), (second, span), ..] => {
+            let message = format!("field `{}` has both `{first}` and `{second}`", decl.name.value);
+            out.push(Diagnostic::error(Code::WrongShape, *span, message).hint("keep one of the two"));
         }
-    };
+        [_] => {
+            ast = match (&decl.expr, &decl.bucket) {
+                (Some(expr), _) => expr::parse(sources, expr, out),
+                (_, Some(bucket)) => read_bucket(bucket, decl.name.span, sources, out),
+                (None, None) => None,
+            };
+            native = decl.sql.as_ref().and_then(|sql| read_native(sql, &decl, out));
+        }
+    }
+    if let (Some(ty), None) = (&decl.r#type, &decl.sql) {
+        let message = format!("field `{}` has a `type`, which its `expr` tells already", decl.name.value);
+        let hint = "remove it, or convert with `cast(… as …)`";
+        out.push(Diagnostic::error(Code::WrongShape, ty.span, message).hint(hint));
+    }
     let within = decl.within.and_then(|text| match parse_window(&text) {
         Ok(within) => Some((within, text)),
         Err(diagnostic) => {
@@ -214,10 +233,31 @@ fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Fie
         label: decl.label.map(|l| l.value),
         span: decl.name.span,
         ast,
+        native,
         within,
         default: decl.default,
         state: FieldState::Unchecked,
     }
+}
+
+/// The field's value in engines' own SQL.
+fn read_native(sql: &Entries<Spanned<String>>, field: &FieldDecl, out: &mut Vec<Diagnostic>) -> Option<NativeAst> {
+    let Some(ty) = &field.r#type else {
+        let message = format!("field `{}` has `sql` and no `type`", field.name.value);
+        let hint = "say what it is: `type: string`";
+        out.push(Diagnostic::error(Code::MissingKey, field.name.span, message).hint(hint));
+        return None;
+    };
+    let ty = super::sources::read_type(ty, out)?;
+    let forms: Vec<(String, Spanned<String>)> =
+        sql.0.iter().filter_map(|(name, text)| Some((name.value.clone(), text.clone()?))).collect();
+    if forms.is_empty() {
+        let message = format!("`sql` of field `{}` names no dialect", field.name.value);
+        let hint = "write it as in `sql: { postgres: initcap(city) }`";
+        out.push(Diagnostic::error(Code::MissingKey, field.name.span, message).hint(hint));
+        return None;
+    }
+    Some(NativeAst { forms, ty })
 }
 
 fn read_bucket(decl: &BucketDecl, span: Span, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Option<Ast> {

@@ -78,11 +78,17 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
     let field = &catalogue.entities[entity.0].fields[id.0];
     let mut problems = Vec::new();
     let subject = format!("field `{}`", field.name);
-    let Some(ast) = &field.ast else { return Attempt { typed: None, depth: 0, needs: Vec::new(), problems } };
+    if field.ast.is_none() && field.native.is_none() {
+        return Attempt { typed: None, depth: 0, needs: Vec::new(), problems };
+    }
     let mut typer = Typer::new(catalogue, sources, &subject, &mut problems);
     typer.within = field.within.clone();
     typer.is_field = true;
-    let mut typed = typer.check(ast, &Scope { windows: true, ..Scope::of(entity) });
+    let mut typed = match (&field.ast, &field.native) {
+        (Some(ast), _) => typer.check(ast, &Scope { windows: true, ..Scope::of(entity) }),
+        (None, Some(native)) => typer.native(native, entity),
+        (None, None) => None,
+    };
     if let (Some((_, text)), true, false) = (&field.within, typed.is_some(), typer.within_used) {
         let message = format!("{subject} has a window, but no aggregate over an event");
         let hint = "remove `within`, or use an aggregate over an event, such as `count(purchase)`";
@@ -99,10 +105,9 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
             Some(Typed { expr: value.or_else(default), span, declared: None, pii })
         });
     }
-    if typed.as_ref().is_some_and(|t| t.is_null()) {
+    if let Some(null) = typed.take_if(|t| t.is_null()) {
         let message = format!("{subject} is always null");
-        typer.out.push(Diagnostic::error(Code::TypeMismatch, ast.span, message).hint("give it a value"));
-        typed = None;
+        typer.out.push(Diagnostic::error(Code::TypeMismatch, null.span, message).hint("give it a value"));
     }
     let (needs, depth) = (std::mem::take(&mut typer.needs), typer.depth + 1);
     Attempt { typed, depth, needs, problems }

@@ -13,6 +13,7 @@ mod forms;
 mod functions;
 mod lock;
 mod names;
+mod native;
 mod scope;
 mod segments;
 mod settings;

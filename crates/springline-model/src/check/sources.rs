@@ -90,7 +90,8 @@ fn read_column(
     Some(Column { name: name.value.clone(), ty, pii, label, span: name.span })
 }
 
-fn read_type(text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Type> {
+/// Reads the name of a type.
+pub(super) fn read_type(text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Type> {
     let read = if text.value.len() > MAX_TYPE { Err(TypeParseError::Unknown) } else { text.value.parse() };
     let diagnostic = match read {
         Ok(ty) => return Some(ty),

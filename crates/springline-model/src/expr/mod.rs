@@ -11,6 +11,7 @@ mod window;
 pub(crate) use ast::{Ast, AstKind, Call, Name, Quantifier, Related};
 pub(crate) use literal::{first_instant, plain_literal, read_day, read_instant};
 pub(crate) use parse::parse;
+pub(crate) use tokens::Lines;
 pub(crate) use window::{Relative, Side, Window, parse_length, parse_window};
 
 /// How deep an expression may nest. Every pass over an expression recurses at most so deep, and so may

@@ -119,7 +119,7 @@ decl! {
         relationships: Vec<Item<RelationshipDecl>>,
     }
 
-    /// A computed field: `expr`, or `bucket`.
+    /// A computed field: `expr`, `bucket` or `sql`.
     FieldDecl {
         /// Its name.
         name: Spanned<String>,
@@ -129,6 +129,11 @@ decl! {
         expr: Option<Spanned<String>>,
         /// Its value as a label for each range of a number.
         bucket: Option<BucketDecl>,
+        /// Its value in the SQL of dialects, by their names: an expression over the columns of the entity's
+        /// source. Not portable: a dialect without an entry cannot compute it.
+        sql: Option<Entries<Spanned<String>>>,
+        /// The type of `sql`, which is not known otherwise.
+        r#type: Option<Spanned<String>>,
         /// The window of its aggregates over events, such as `90 days`.
         within: Option<Spanned<String>>,
         /// Its value where it would be null.

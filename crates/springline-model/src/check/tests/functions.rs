@@ -203,3 +203,84 @@ fn aggregates_stand_where_there_is_something_to_gather() {
     "#]],
     );
 }
+
+#[test]
+fn an_engines_own_sql_is_read_and_traced() {
+    let native =
+        |decl: &str, expected: expect_test::Expect| super::field_with(&format!("{{ name: f, {decl} }}"), expected);
+    native(
+        "type: string, sql: { postgres: \"initcap(city) || '-' || 'city'\", duckdb: 'upper(\"city\")' }",
+        expect![[
+            r#"sql[NativeForm { dialect: "postgres", pieces: [Text("initcap("), Arg(0), Text(") || '-' || 'city'")] }, NativeForm { dialect: "duckdb", pieces: [Text("upper("), Arg(0), Text(")")] }] : string"#
+        ]],
+    );
+    native(
+        "sql: { postgres: initcap(city) }",
+        expect![[r#"
+        E0103 «f» field `f` has `sql` and no `type`
+            say what it is: `type: string`
+    "#]],
+    );
+    native(
+        "type: string, sql: {}",
+        expect![[r#"
+        E0103 «f» `sql` of field `f` names no dialect
+            write it as in `sql: { postgres: initcap(city) }`
+    "#]],
+    );
+    native(
+        "type: string, sql: { postgres: initcap(town) }",
+        expect![[r#"
+        E0201 «town» the source of entity `customer` has no column `town`
+            there are `born`, `city`, `created_at`, `customer_id`, `email`, `household_id`, `score`, `vip`
+    "#]],
+    );
+    native(
+        "type: string, sql: { postgres: 'city; drop table x' }",
+        expect![[r#"
+        E0202 «'city; drop table x'» field `f`: unexpected `;` after the expression
+            write one expression over the columns of the entity's source, in the engine's own SQL
+    "#]],
+    );
+    native(
+        "type: string, sql: { postgres: '(select max(city) from other)' }",
+        expect![[r#"
+        E0202 «'(select max(city) from other)'» field `f`: a subquery reads what cannot be traced
+            write one expression over the columns of the entity's source, in the engine's own SQL
+    "#]],
+    );
+    native(
+        "type: string, sql: { postgres: 'city /* */ || now()' }",
+        expect![[r#"
+        E0202 «'city /* */ || now()'» field `f`: engines differ in what a comment is
+            write one expression over the columns of the entity's source, in the engine's own SQL
+    "#]],
+    );
+    native(
+        "type: timestamp, sql: { postgres: 'greatest(created_at, now())' }",
+        expect![[r#"
+        E0202 «'greatest(created_at, now())'» field `f`: `now` is another clock than the run's `as_of`
+            write one expression over the columns of the entity's source, in the engine's own SQL
+    "#]],
+    );
+    native(
+        "type: string, expr: city",
+        expect![[r#"
+        E0104 «string» field `f` has a `type`, which its `expr` tells already
+            remove it, or convert with `cast(… as …)`
+    "#]],
+    );
+    native(
+        "type: string, expr: city, sql: { postgres: city }",
+        expect![[r#"
+        E0104 «postgres» field `f` has both `expr` and `sql`
+            keep one of the two
+    "#]],
+    );
+    native(
+        "type: string, sql: { postgres: city }, default: none",
+        expect![[
+            r#"coalesce(sql[NativeForm { dialect: "postgres", pieces: [Text(""), Arg(0), Text("")] }], String("none"): string) : string"#
+        ]],
+    );
+}

@@ -105,6 +105,7 @@ fn short(expr: &ValueExpr) -> String {
             let branches: Vec<String> = branches.iter().map(|(w, t)| format!("{} => {}", short(w), short(t))).collect();
             format!("case({}; {})", branches.join(", "), otherwise.as_ref().map_or("-".into(), |e| short(e)))
         }
+        ExprKind::Native(native) => format!("sql{:?}", native.forms),
         ExprKind::Cast { operand, lenient } => format!("cast({} as {}, {lenient})", short(operand), expr.ty),
         ExprKind::Aggregate(_) => "aggregate".into(),
         ExprKind::Window(call) => {
