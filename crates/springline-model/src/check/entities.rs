@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use springline_ir::Type;
 
 use crate::expr::{self, Ast, parse_window};
-use crate::syntax::{BucketDecl, EntityDecl, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, Spanned, Value};
+use crate::syntax::{
+    BucketDecl, EntityDecl, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, SegmentSetDecl, Spanned, Value,
+};
 use crate::{Code, Column, Diagnostic, EntityId, EventId, RelationshipKind, RowId, SourceId, SourceMap, Span};
 
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, Member, RelationshipInfo};
 use super::conditions::{Conditions, bucket, text};
 use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
+use super::{rfm, sets};
 
 const FIELD: Kind = Kind { what: "field", word: true };
 const EVENT: Kind = Kind { what: "event", word: true };
@@ -19,6 +22,7 @@ const RELATIONSHIP: Kind = Kind { what: "relationship", word: true };
 /// Reads an entity. What it refers to is looked up when all entities are read, in [`link`].
 pub(super) fn entity(
     decl: EntityDecl,
+    sets: &[SegmentSetDecl],
     catalogue: &Catalogue,
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
@@ -29,6 +33,7 @@ pub(super) fn entity(
         check_key(&decl, source, distinct, catalogue, out);
     }
     // The names of columns are taken, because all are reached by their bare names.
+    let generated = generated_fields(&decl, sets, sources, out);
     let columns = |name: &str| -> Option<Span> {
         let info = &catalogue.sources[source?.0];
         let visible = !distinct || name == decl.primary_key.value;
@@ -52,6 +57,11 @@ pub(super) fn entity(
             fields.push(field(decl, sources, members.out));
         }
     }
+    for field in generated {
+        let name = Spanned { value: field.name.clone(), span: field.span };
+        members.add(FIELD, Some(&name), Some(Member::Field(fields.len())));
+        fields.push(field);
+    }
     let members = members.by_name;
     EntityInfo {
         name: decl.name.value,
@@ -65,6 +75,18 @@ pub(super) fn entity(
         members,
         span: decl.name.span,
     }
+}
+
+/// The fields that other declarations of an entity stand for.
+fn generated_fields(
+    decl: &EntityDecl,
+    sets: &[SegmentSetDecl],
+    sources: &SourceMap,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<FieldInfo> {
+    let mut fields = decl.rfm.as_ref().map_or_else(Vec::new, |rfm| rfm::fields(rfm, decl, sources, out));
+    fields.extend(sets.iter().filter(|set| set.entity.value == decl.name.value).map(sets::field));
+    fields
 }
 
 /// The names of a row besides its columns.
@@ -213,6 +235,7 @@ fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Fie
         ast,
         within,
         default: decl.default,
+        generated: false,
         state: FieldState::Unchecked,
     }
 }
@@ -244,7 +267,7 @@ fn read_bucket(decl: &BucketDecl, span: Span, sources: &SourceMap, out: &mut Vec
 
 /// Whether the second of two bounds is above the first: as numbers if they are, else as text, which
 /// orders dates too.
-fn rises(a: &Scalar, b: &Scalar) -> bool {
+pub(super) fn rises(a: &Scalar, b: &Scalar) -> bool {
     match (a.text.parse::<f64>(), b.text.parse::<f64>()) {
         (Ok(a), Ok(b)) => a < b,
         _ => a.text < b.text,

@@ -103,6 +103,10 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
         typer.out.push(Diagnostic::error(Code::TypeMismatch, ast.span, message).hint("give it a value"));
         typed = None;
     }
+    if field.generated {
+        // Nobody wrote the expression, so nobody could mend what it warns of.
+        typer.out.retain(|problem| problem.code != Code::UtcCalendar);
+    }
     let (needs, depth) = (std::mem::take(&mut typer.needs), typer.depth + 1);
     Attempt { typed, depth, needs, problems }
 }

@@ -5,14 +5,19 @@
 
 mod aggregates;
 mod catalogue;
+mod chains;
 mod conditions;
 mod entities;
 mod fields;
 mod finish;
 mod functions;
+mod limit;
 mod names;
+mod rfm;
+mod samples;
 mod scope;
 mod segments;
+mod sets;
 mod settings;
 mod sources;
 mod syncs;
@@ -79,7 +84,8 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
     let read = read(sources, out);
-    let ListsDecl { sources: source_items, entities, segments, destinations, syncs } = read.lists;
+    let ListsDecl { sources: source_items, entities, segments, segment_sets: sets, destinations, syncs } = read.lists;
+    let segments = sets::expand(segments, &sets, out);
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
     let (entity_names, entity_decls) = Table::new(kind("entity", true), entities, out);
@@ -99,10 +105,10 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         zone: timezone.as_ref().filter(|zone| !is_utc(zone)).and_then(|zone| zone.iana_name()).map(str::to_owned),
     };
     catalogue.entities =
-        entity_decls.into_iter().map(|decl| entities::entity(decl, &catalogue, sources, out)).collect();
+        entity_decls.into_iter().map(|decl| entities::entity(decl, &sets, &catalogue, sources, out)).collect();
     entities::link(&catalogue, out);
-    fields::check_fields(&mut catalogue, sources, out);
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
+    fields::check_fields(&mut catalogue, sources, out);
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);
 
     let destinations: Vec<Destination> =

@@ -1,5 +1,5 @@
 //! The condition tree: a text expression, or a mapping with one of the keys `all any not field event
-//! related segment`.
+//! related segment sample`.
 
 use springline_ir::FunctionId;
 
@@ -8,6 +8,7 @@ use crate::{Code, Diagnostic, Span};
 use super::decl::decl;
 use super::decode::{Decode, Shape, Value, listed, unknown_key, wrong_shape};
 use super::node::{Node, NodeKind, Spanned};
+use super::shares::SampleCondition;
 
 /// A condition and where it stands.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub(crate) enum ConditionKind {
     Event(Box<EventCondition>),
     Related(Box<RelatedCondition>),
     Segment(Spanned<String>),
+    Sample(SampleCondition),
 }
 
 decl! {
@@ -186,7 +188,7 @@ macro_rules! comparators {
 comparators!(FieldCondition, CompareDecl, AggregateDecl);
 
 /// The keys that say what a condition is.
-const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment"];
+const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment", "sample"];
 
 impl Decode for ConditionDecl {
     fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
@@ -246,6 +248,7 @@ fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<D
         "field" => ConditionKind::Field(Box::new(FieldCondition::decode(node, out)?)),
         "event" => ConditionKind::Event(Box::new(EventCondition::decode(node, out)?)),
         "related" => ConditionKind::Related(Box::new(RelatedCondition::decode(node, out)?)),
+        "sample" => ConditionKind::Sample(SampleCondition::decode(node, out)?),
         _ => ConditionKind::Segment(SegmentCondition::decode(node, out)?.segment),
     })
 }

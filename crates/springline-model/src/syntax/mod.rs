@@ -7,6 +7,8 @@ mod decode;
 mod language;
 mod node;
 mod place;
+mod rfm;
+mod shares;
 mod suggest;
 
 pub(crate) use condition::{
@@ -16,4 +18,6 @@ pub(crate) use decode::{Decode, Item, Value};
 pub(crate) use language::*;
 pub(crate) use node::{Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;
+pub(crate) use rfm::{RfmDecl, RfmSegmentDecl, ScoreRange, ThresholdsDecl};
+pub(crate) use shares::{Direction, LimitDecl, SampleCondition, SampleRange, SegmentSetDecl, Share, SplitDecl, WHOLE};
 pub(crate) use suggest::nearest;
