@@ -3,6 +3,7 @@
 
 mod cli;
 mod conformance;
+mod cuts;
 mod diagnostics;
 mod examples;
 mod floor_plan;

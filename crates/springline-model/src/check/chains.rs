@@ -30,7 +30,8 @@ struct Definition {
 /// Finds segments that need themselves, each cycle once, and those upon too long a chain. `needs` are in the order
 /// of the catalogue's segments.
 pub(super) fn report_chains(needs: &[Needs], catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
-    let definitions = definitions(needs, catalogue);
+    let places = made_fields(catalogue);
+    let definitions = definitions(needs, &places, catalogue);
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,
@@ -75,6 +76,32 @@ pub(super) fn report_chains(needs: &[Needs], catalogue: &Catalogue, out: &mut Ve
             }
         }
     }
+    if !places.is_empty() {
+        report_fields(&depths, &places, catalogue, out);
+    }
+}
+
+/// Reports fields upon a field made from segments where the two chains together are too long.
+fn report_fields(
+    depths: &[Option<usize>],
+    places: &HashMap<Place, usize>,
+    catalogue: &Catalogue,
+    out: &mut Vec<Diagnostic>,
+) {
+    for (e, entity) in catalogue.entities.iter().enumerate() {
+        for field in &entity.fields {
+            let FieldState::Done { expr, depth, .. } = &field.state else { continue };
+            let below = reached(RowId::Entity(EntityId(e)), expr, places, catalogue);
+            // What is reported with another definition is not reported here.
+            let deepest: Option<usize> =
+                below.into_iter().try_fold(0, |deepest, place| Some(deepest.max(depths[place]?)));
+            let Some(deepest @ 1..) = deepest else { continue };
+            // The lowest of the fields is in both chains. One report is enough, for all above it are too far up too.
+            if !chain_fits("field", &field.name, field.span, depth + deepest - 1, out) {
+                return;
+            }
+        }
+    }
 }
 
 /// The longest chain that begins with a definition, once that of each that it needs is known. Fields may stand upon a
@@ -82,14 +109,14 @@ pub(super) fn report_chains(needs: &[Needs], catalogue: &Catalogue, out: &mut Ve
 fn depth(definition: &Definition, all: &[Definition], depths: &[Option<usize>]) -> Option<usize> {
     let deepest = definition.needs.iter().try_fold(definition.fields, |deepest, place| {
         let below = depths[*place]?;
-        let upon_fields = if all[*place].what == "field" { definition.fields } else { 0 };
+        let upon_fields = if all[*place].what == "field" { definition.fields.saturating_sub(1) } else { 0 };
         Some(deepest.max(below + upon_fields))
     });
     deepest.map(|below| below + 1)
 }
 
 /// The segments in the order of the catalogue, then the fields that are made from segments.
-fn definitions(needs: &[Needs], catalogue: &Catalogue) -> Vec<Definition> {
+fn definitions(needs: &[Needs], places: &HashMap<Place, usize>, catalogue: &Catalogue) -> Vec<Definition> {
     let segments = catalogue.segments.iter().zip(needs);
     let mut all: Vec<Definition> = segments
         .map(|(info, needs)| Definition {
@@ -99,26 +126,20 @@ fn definitions(needs: &[Needs], catalogue: &Catalogue) -> Vec<Definition> {
             fields: needs.fields,
         })
         .collect();
-    let made = made_fields(catalogue);
-    if made.is_empty() {
+    if places.is_empty() {
         return all;
     }
-    let places: HashMap<Place, usize> =
-        made.iter().enumerate().map(|(i, field)| (*field, catalogue.segments.len() + i)).collect();
-    let reached = |row: RowId, expr: &ValueExpr| {
-        let mut reach = Reach { catalogue, seen: HashSet::new(), found: Vec::new() };
-        reach.expr(row, expr);
-        reach.found.into_iter().filter_map(|field| places.get(&field).copied()).collect::<Vec<_>>()
-    };
     for (definition, info) in all.iter_mut().zip(&catalogue.segments) {
         if let (Some(entity), Some(condition)) = (info.entity, &info.condition) {
-            definition.needs.extend(reached(RowId::Entity(entity), condition));
+            definition.needs.extend(reached(RowId::Entity(entity), condition, places, catalogue));
         }
     }
-    for (entity, field) in made {
+    let mut made: Vec<(Place, usize)> = places.iter().map(|(field, place)| (*field, *place)).collect();
+    made.sort_unstable_by_key(|(_, place)| *place);
+    for ((entity, field), _) in made {
         let info = &catalogue.entities[entity.0].fields[field.0];
         let FieldState::Done { expr, depth, .. } = &info.state else { continue };
-        let mut needs = reached(RowId::Entity(entity), expr);
+        let mut needs = reached(RowId::Entity(entity), expr, places, catalogue);
         expr.each_leaf(&mut |leaf| {
             if let Leaf::Segment(segment) = leaf {
                 needs.push(segment.0);
@@ -137,16 +158,23 @@ fn named(name: &str, span: Span) -> Spanned<String> {
 /// A field of an entity.
 type Place = (EntityId, FieldId);
 
-/// The fields that refer to a segment themselves.
-fn made_fields(catalogue: &Catalogue) -> Vec<Place> {
-    let mut made = Vec::new();
+/// The fields made from segments that an expression leads to, by their places among the definitions.
+fn reached(row: RowId, expr: &ValueExpr, places: &HashMap<Place, usize>, catalogue: &Catalogue) -> Vec<usize> {
+    let mut reach = Reach { catalogue, seen: HashSet::new(), found: Vec::new() };
+    reach.expr(row, expr);
+    reach.found.into_iter().filter_map(|field| places.get(&field).copied()).collect()
+}
+
+/// The fields that refer to a segment themselves, and their places among the definitions: behind the segments.
+fn made_fields(catalogue: &Catalogue) -> HashMap<Place, usize> {
+    let mut made = HashMap::new();
     for (e, entity) in catalogue.entities.iter().enumerate() {
         for (f, field) in entity.fields.iter().enumerate() {
             let mut refers = false;
             let expr = done(&field.state);
             expr.iter().for_each(|expr| expr.each_leaf(&mut |leaf| refers |= matches!(leaf, Leaf::Segment(_))));
             if refers {
-                made.push((EntityId(e), FieldId(f)));
+                made.insert((EntityId(e), FieldId(f)), catalogue.segments.len() + made.len());
             }
         }
     }

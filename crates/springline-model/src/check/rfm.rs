@@ -102,7 +102,10 @@ fn check_event(rfm: &RfmDecl, entity: &EntityDecl, out: &mut Vec<Diagnostic>) ->
     }
     let message = format!("`rfm`: entity `{}` has no event `{}`", entity.name.value, rfm.event.value);
     let diagnostic = Diagnostic::error(Code::UnknownName, rfm.event.span, message);
-    out.push(with_suggestion(diagnostic, &rfm.event.value, names(), "event"));
+    out.push(match names().next() {
+        None => diagnostic.hint("declare it under `events:` of the entity"),
+        Some(_) => with_suggestion(diagnostic, &rfm.event.value, names(), "event"),
+    });
     false
 }
 
