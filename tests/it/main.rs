@@ -4,6 +4,7 @@
 mod catalog;
 mod cli;
 mod conformance;
+mod cuts;
 mod diagnostics;
 mod examples;
 mod floor_plan;

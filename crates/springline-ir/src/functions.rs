@@ -153,6 +153,9 @@ functions! {
     MD5 = "md5", Scalar, "md5(string) -> string", string_to_string, Propagates,
         "The MD5 of the UTF-8 bytes, as 32 lower-case hexadecimal digits.",
         [("md5('a')", "'0cc175b9c0f1b6a831c399e269772661'")];
+    STABLE_HASH = "stable_hash", Scalar, "stable_hash(string) -> integer", string_to_integer, Propagates,
+        "The first 8 hexadecimal digits of the MD5 of the UTF-8 bytes as a number, from 0 to 4294967295.",
+        [("stable_hash('a')", "214005177")];
     TEXT = "text", Internal, "text(a) -> string", any_to_string, Propagates,
         "The value as text, one form per value: decimals with their scale, days as YYYY-MM-DD, instants as YYYY-MM-DDTHH:MM:SS.ffffffZ.",
         [];

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use springline_ir::{Expr, ExprKind, FunctionId, OrderBy, Query, Select, Statement, Type, WindowCall};
-use springline_model::{EntityId, Leaf, Pii, Project, RowId, SegmentId};
+use springline_model::{EntityId, Leaf, Pii, Project, RowId, SegmentId, ValueExpr};
 
 use crate::build::{Build, Scope, output, unique};
 use crate::entity::{leaf_name, primary_key};
@@ -39,7 +39,7 @@ struct Rows<'a> {
 /// A window that reaches further back than time can be told.
 pub fn members_query(context: Context<'_>, segment: SegmentId) -> Result<Query, PlanError> {
     let rows = rows(context, segment)?;
-    let filter = rows.scope.lower(&context.project.segment(segment).condition)?;
+    let filter = rows.scope.lower(&membership(context.project, segment))?;
     let key = rows.scope.values[&rows.key].clone();
     let (name, _) = primary_key(context.project.entity(context.project.segment(segment).entity), &rows.build);
     let select = Select { filter: Some(filter), ..rows.scope.select(vec![output(name, key)]) };
@@ -53,12 +53,13 @@ pub fn members_query(context: Context<'_>, segment: SegmentId) -> Result<Query, 
 /// A window that reaches further back than time can be told.
 pub fn preview(context: Context<'_>, segment: SegmentId, limit: u64) -> Result<(Step, Vec<PreviewColumn>), PlanError> {
     let rows = rows(context, segment)?;
+    let filter = rows.scope.lower(&membership(context.project, segment))?;
+    let own = Leaf::Segment(segment);
     let segment = context.project.segment(segment);
-    let filter = rows.scope.lower(&segment.condition)?;
     let mut names = HashSet::from([COUNT_COLUMN.to_owned()]);
     let mut columns = Vec::new();
     let mut described = Vec::new();
-    for (leaf, ty) in rows.wanted.iter() {
+    for (leaf, ty) in rows.wanted.iter().filter(|(leaf, _)| **leaf != own) {
         let name = unique(&mut names, &leaf_name(&rows.build, segment.entity, leaf));
         columns.push(output(&name, rows.scope.values[leaf].clone()));
         described.push(PreviewColumn {
@@ -79,7 +80,15 @@ pub fn preview(context: Context<'_>, segment: SegmentId, limit: u64) -> Result<(
     Ok((Step::new(format!("segment.{}", segment.name), statement), described))
 }
 
+/// What is true for the members of a segment and can stand in a WHERE: the condition, or where that has a window
+/// function, which cannot, the membership computed before.
+pub(crate) fn membership(project: &Project, segment: SegmentId) -> ValueExpr {
+    let condition = &project.segment(segment).condition;
+    if condition.has_window() { Expr::leaf(Leaf::Segment(segment), Type::Boolean) } else { condition.clone() }
+}
+
 fn rows<'a>(context: Context<'a>, segment: SegmentId) -> Result<Rows<'a>, PlanError> {
+    let membership = membership(context.project, segment);
     let segment = context.project.segment(segment);
     let entity = context.project.entity(segment.entity);
     let mut build = Build::new(context);
@@ -88,8 +97,9 @@ fn rows<'a>(context: Context<'a>, segment: SegmentId) -> Result<Rows<'a>, PlanEr
     let mut wanted = Wanted::default();
     wanted.add(&key, &ty);
     wanted.add_expr(&segment.condition);
+    wanted.add_expr(&membership);
     let alias = build.unique(&entity.name);
-    let scope = build.row_where(RowId::Entity(segment.entity), &alias, &wanted, Some(&segment.condition))?;
+    let scope = build.row_where(RowId::Entity(segment.entity), &alias, &wanted, Some(&membership))?;
     Ok(Rows { build, scope, wanted, key })
 }
 
@@ -131,7 +141,7 @@ pub fn leaf_pii(project: &Project, row: RowId, leaf: &Leaf) -> Option<Pii> {
 }
 
 /// What person-related data an expression may show. A truth value or a count shows none.
-fn expression_pii(project: &Project, row: RowId, expr: &springline_model::ValueExpr) -> Option<Pii> {
+fn expression_pii(project: &Project, row: RowId, expr: &ValueExpr) -> Option<Pii> {
     if matches!(expr.ty, Type::Boolean) {
         return None;
     }

@@ -11,6 +11,7 @@ use springline_model::{Mode, Pii, RowId, Sync};
 
 use crate::build::{Build, column, output};
 use crate::members::{aggregate, from_cte, from_table, query};
+use crate::preview::membership;
 use crate::state::{
     StateTables, ledger_columns, outcome_columns, refusal_columns, rejected_columns, runs_columns, runs_table,
 };
@@ -135,17 +136,17 @@ fn desired(context: Context<'_>, sync: &Sync) -> Result<Query, PlanError> {
     let mut wanted = Wanted::default();
     wanted.add_expr(&sync.key);
     sync.map.iter().for_each(|mapping| wanted.add_expr(&mapping.expr));
-    let condition = sync.segment.map(|id| &context.project.segment(id).condition);
-    if let Some(condition) = condition {
+    let condition = sync.segment.map(|id| membership(context.project, id));
+    if let Some(condition) = &condition {
         wanted.add_expr(condition);
     }
     let alias = build.unique(&context.project.entity(sync.entity).name);
-    let scope = build.row_where(RowId::Entity(sync.entity), &alias, &wanted, condition)?;
+    let scope = build.row_where(RowId::Entity(sync.entity), &alias, &wanted, condition.as_ref())?;
     let mut columns = vec![output(KEY, text(scope.lower(&sync.key)?))];
     for mapping in &sync.map {
         columns.push(output(&mapping.field, scope.lower(&mapping.expr)?));
     }
-    let filter = condition.map(|condition| scope.lower(condition)).transpose()?;
+    let filter = condition.map(|condition| scope.lower(&condition)).transpose()?;
     let mapped = build.unique("mapped");
     let passed: Vec<(String, Type)> = columns.iter().map(|c| (c.name.clone(), c.expr.ty.clone())).collect();
     let comment = build.locate(sync.span);

@@ -35,3 +35,28 @@ CREATE VIEW past_tickets AS SELECT * FROM tickets WHERE opened_at < TIMESTAMP '2
 
 CREATE VIEW staff_members AS
 SELECT customer_id FROM customers WHERE ends_with(lower(trim(email, ' ')), '@shop.example');
+
+-- Which of 10,000 buckets a key is in: the first eight hexadecimal digits of an MD5, as a number.
+CREATE MACRO bucket(seed, key) AS CAST('0x' || substr(md5(seed || ':' || key), 1, 8) AS BIGINT) % 10000;
+
+-- Who may get the spring offer: may be emailed, and is not in the tenth that is kept out.
+CREATE VIEW spring_members AS
+SELECT customer_id
+FROM customers
+WHERE optin_email AND email IS NOT NULL AND customer_id NOT IN (SELECT customer_id FROM staff_members)
+  AND bucket('holdout-2024', customer_id) >= 1000;
+
+-- The buyers of a year: their figures, and their fifths, 5 being the best. Equals go by their key.
+CREATE VIEW rfm_scores AS
+WITH figures AS (
+    SELECT customer_id, date_diff('day', CAST(max(ordered_at) AS DATE), DATE '2024-06-30') AS recency,
+           count(*) AS frequency, sum(amount) AS amount
+    FROM past_orders
+    WHERE ordered_at >= TIMESTAMP '2023-07-01 00:00:00' AND customer_id IN (SELECT customer_id FROM customers)
+    GROUP BY customer_id
+)
+SELECT customer_id,
+       ntile(5) OVER (ORDER BY recency DESC, customer_id) AS r,
+       ntile(5) OVER (ORDER BY frequency, customer_id) AS f,
+       ntile(5) OVER (ORDER BY amount, customer_id) AS m
+FROM figures;

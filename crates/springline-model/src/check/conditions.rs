@@ -10,6 +10,8 @@ use crate::syntax::{
 };
 use crate::{Code, Diagnostic, SourceMap, Span};
 
+use super::samples;
+
 /// Reads conditions.
 pub(super) struct Conditions<'a> {
     pub sources: &'a SourceMap,
@@ -28,6 +30,7 @@ impl Conditions<'_> {
             ConditionKind::Field(condition) => self.field(condition, span),
             ConditionKind::Event(condition) => self.event(condition, span),
             ConditionKind::Related(condition) => self.related(condition, span),
+            ConditionKind::Sample(sample) => Some(samples::call(sample, span)),
             ConditionKind::Segment(condition) => self.segment(condition, span),
         }
     }
@@ -280,7 +283,7 @@ impl Conditions<'_> {
     }
 
     /// The parts of a dotted path, each at its place.
-    fn names(&mut self, text: &Spanned<String>) -> Option<Vec<Name>> {
+    pub fn names(&mut self, text: &Spanned<String>) -> Option<Vec<Name>> {
         let places = Places::new(self.sources, text.span, &text.value);
         let mut names = Vec::new();
         let mut at = 0;

@@ -6,7 +6,8 @@ use springline_ir::Type;
 
 use crate::expr::{self, Ast, parse_window};
 use crate::syntax::{
-    BucketDecl, EntityDecl, Entries, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, Spanned, Value,
+    BucketDecl, EntityDecl, Entries, EventDecl, FieldDecl, Item, RelationshipDecl, Scalar, SegmentSetDecl, Spanned,
+    Value,
 };
 use crate::{Code, Column, Diagnostic, EntityId, EventId, RelationshipKind, RowId, SourceId, SourceMap, Span};
 
@@ -14,6 +15,7 @@ use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, 
 use super::conditions::{Conditions, bucket, text};
 use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
 use super::native::NativeAst;
+use super::{rfm, sets};
 
 /// The name of the way from an event to the entity it happened to, which nobody can write.
 pub(super) const OWNER: &str = "";
@@ -25,6 +27,7 @@ const RELATIONSHIP: Kind = Kind { what: "relationship", word: true };
 /// Reads an entity. What it refers to is looked up when all entities are read, in [`link`].
 pub(super) fn entity(
     decl: EntityDecl,
+    sets: &[SegmentSetDecl],
     catalogue: &Catalogue,
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
@@ -35,6 +38,7 @@ pub(super) fn entity(
         check_key(&decl, source, distinct, catalogue, out);
     }
     // The names of columns are taken, because all are reached by their bare names.
+    let generated = generated_fields(&decl, sets, sources, out);
     let columns = |name: &str| -> Option<Span> {
         let info = &catalogue.sources[source?.0];
         let visible = !distinct || name == decl.primary_key.value;
@@ -58,6 +62,11 @@ pub(super) fn entity(
             fields.push(field(decl, sources, members.out));
         }
     }
+    for field in generated {
+        let name = Spanned { value: field.name.clone(), span: field.span };
+        members.add(FIELD, Some(&name), Some(Member::Field(fields.len())));
+        fields.push(field);
+    }
     let members = members.by_name;
     EntityInfo {
         name: decl.name.value,
@@ -71,6 +80,18 @@ pub(super) fn entity(
         members,
         span: decl.name.span,
     }
+}
+
+/// The fields that other declarations of an entity stand for.
+fn generated_fields(
+    decl: &EntityDecl,
+    sets: &[SegmentSetDecl],
+    sources: &SourceMap,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<FieldInfo> {
+    let mut fields = decl.rfm.as_ref().map_or_else(Vec::new, |rfm| rfm::fields(rfm, decl, sources, out));
+    fields.extend(sets.iter().filter(|set| set.entity.value == decl.name.value).map(sets::field));
+    fields
 }
 
 /// The names of a row besides its columns.
@@ -236,6 +257,7 @@ fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Fie
         native,
         within,
         default: decl.default,
+        generated: false,
         state: FieldState::Unchecked,
     }
 }
@@ -287,7 +309,7 @@ fn read_bucket(decl: &BucketDecl, span: Span, sources: &SourceMap, out: &mut Vec
 
 /// Whether the second of two bounds is above the first: as numbers if they are, else as text, which
 /// orders dates too.
-fn rises(a: &Scalar, b: &Scalar) -> bool {
+pub(super) fn rises(a: &Scalar, b: &Scalar) -> bool {
     match (a.text.parse::<f64>(), b.text.parse::<f64>()) {
         (Ok(a), Ok(b)) => a < b,
         _ => a.text < b.text,

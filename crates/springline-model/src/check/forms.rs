@@ -78,10 +78,9 @@ impl Typer<'_> {
     /// Membership of a segment, in the run that is computed.
     pub fn segment(&mut self, name: &Spanned<String>, scope: &Scope) -> Option<Typed> {
         let id = self.own_segment(name, scope)?;
-        if self.is_field {
-            let message = format!("{} asks for membership of a segment", self.subject);
-            let hint = "fields are computed before memberships: ask in a segment, or for history as in \
-                        `ever_member(vip)`";
+        if self.is_field && (scope.gathered.is_some() || scope.related) {
+            let message = format!("{} asks for membership of a segment of other rows", self.subject);
+            let hint = "ask in a segment, or declare a computed field of that entity with it and use that here";
             self.out.push(Diagnostic::error(Code::WrongEntity, name.span, message).hint(hint));
             return None;
         }

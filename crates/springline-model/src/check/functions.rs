@@ -3,17 +3,20 @@
 use springline_ir::{Expr, ExprKind, FunctionId, FunctionKind, Literal, OrderBy, Type, WindowCall};
 
 use crate::expr::{Call, Name};
-use crate::{Code, Diagnostic, Span};
+use crate::{Code, Diagnostic, Leaf, Span};
 
 use super::forms::Form;
 use super::names::with_suggestion;
+use super::samples::SAMPLE;
 use super::scope::Scope;
-use super::typing::{Typer, first_pii, word};
+use super::typing::{Typer, first_pii, typed, word};
 use super::unify::{Typed, coerce};
 
 /// The units that a date is cut to, and the parts that are taken of one.
 const TRUNC_UNITS: &[&str] = &["day", "week", "month", "quarter", "year"];
 const EXTRACT_PARTS: &[&str] = &["year", "quarter", "month", "day", "hour"];
+/// The run's clock.
+pub(super) const AS_OF: &str = "as_of";
 /// The most parts that rows are cut into.
 const MAX_TILES: i64 = 1_000_000;
 
@@ -22,6 +25,11 @@ impl Typer<'_> {
     pub fn call(&mut self, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
         if let Some(form) = Form::named(&call.name.text) {
             return self.form(form, call, span, scope);
+        }
+        match call.name.text.to_lowercase().as_str() {
+            SAMPLE => return self.sample(call, span, scope),
+            AS_OF if call.args.is_empty() => return Some(typed(Expr::leaf(Leaf::AsOf, Type::Timestamp), span, &[])),
+            _ => {}
         }
         let function = self.function(&call.name)?;
         match function.get().kind {

@@ -5,17 +5,22 @@
 
 mod aggregates;
 mod catalogue;
+mod chains;
 mod conditions;
 mod entities;
 mod fields;
 mod finish;
 mod forms;
 mod functions;
+mod limit;
 mod lock;
 mod names;
 mod native;
+mod rfm;
+mod samples;
 mod scope;
 mod segments;
+mod sets;
 mod settings;
 mod sources;
 mod syncs;
@@ -109,7 +114,9 @@ fn check_files(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Project> {
     let read = read(sources, out);
-    let ListsDecl { sources: source_items, entities, segments, destinations, syncs, tests } = read.lists;
+    let ListsDecl { sources: source_items, entities, segments, segment_sets: sets, destinations, syncs, tests } =
+        read.lists;
+    let segments = sets::expand(segments, &sets, out);
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
     let (entity_names, entity_decls) = Table::new(kind("entity", true), entities, out);
@@ -129,11 +136,11 @@ fn check_files(
         zone: timezone.as_ref().filter(|zone| !is_utc(zone)).and_then(|zone| zone.iana_name()).map(str::to_owned),
     };
     catalogue.entities =
-        entity_decls.into_iter().map(|decl| entities::entity(decl, &catalogue, sources, out)).collect();
+        entity_decls.into_iter().map(|decl| entities::entity(decl, &sets, &catalogue, sources, out)).collect();
     entities::link(&catalogue, out);
     entities::own(&mut catalogue);
-    fields::check_fields(&mut catalogue, sources, out);
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
+    fields::check_fields(&mut catalogue, sources, out);
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);
 
     outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();

@@ -4,11 +4,12 @@ use springline_ir::FunctionId;
 
 use crate::expr::Ast;
 use crate::syntax::{SegmentDecl, Spanned};
-use crate::{Code, Column, Diagnostic, EntityId, RowId, SegmentId, SourceMap, ValueExpr};
+use crate::{Code, Column, Diagnostic, EntityId, RowId, SourceMap, ValueExpr};
 
 use super::catalogue::{Catalogue, EntityInfo, SegmentInfo};
+use super::chains::{Needs, report_chains};
 use super::conditions::{Conditions, joined};
-use super::fields::{chain_fits, cycle_diagnostic};
+use super::limit::limited;
 use super::names::Taken;
 use super::scope::Scope;
 use super::typing::Typer;
@@ -86,14 +87,6 @@ fn field_names(entity: &EntityInfo) -> Taken {
     taken
 }
 
-/// What the condition of a segment builds upon.
-#[derive(Debug, Default)]
-struct Needs {
-    segments: Vec<SegmentId>,
-    /// How many fields the longest chain of fields has.
-    fields: usize,
-}
-
 fn condition(
     decl: &SegmentDecl,
     id: usize,
@@ -108,65 +101,14 @@ fn condition(
         let segment = Ast { kind: crate::expr::AstKind::Segment(name.clone()), span: name.span };
         Ast::not(segment, name.span)
     });
-    let all = joined(FunctionId::AND, tree.into_iter().chain(excluded).collect(), span)?;
+    let all = joined(FunctionId::AND, tree.into_iter().chain(excluded).collect(), span);
     let subject = format!("segment `{}`", decl.name.value);
     let mut typer = Typer::new(catalogue, sources, &subject, out);
     let what = format!("the condition of {subject}");
-    let typed = typer.condition(&all, &Scope::of(entity), &what)?;
-    Some((typed.expr, Needs { segments: typer.segments, fields: typer.depth }))
-}
-
-/// Finds segments that need themselves, each cycle once, and those upon too long a chain. Not recursive,
-/// so that a chain of any length is fine here.
-fn report_chains(needs: &[Needs], catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        New,
-        Open,
-        Done,
-    }
-    let mut states = vec![State::New; needs.len()];
-    // The longest chain that begins with a segment; `None` where one upon it is reported.
-    let mut depths: Vec<Option<usize>> = vec![Some(0); needs.len()];
-    for start in 0..needs.len() {
-        // Each entry is a segment and how many of its needs have been followed.
-        let mut open = vec![(start, 0)];
-        if states[start] != State::New {
-            continue;
-        }
-        states[start] = State::Open;
-        while let Some((segment, followed)) = open.last_mut() {
-            let Some(next) = needs[*segment].segments.get(*followed).map(|id| id.0) else {
-                states[*segment] = State::Done;
-                depths[*segment] = depth(&needs[*segment], &depths).filter(|depth| {
-                    let info = &catalogue.segments[*segment];
-                    chain_fits("segment", &info.name, info.span, *depth, out)
-                });
-                open.pop();
-                continue;
-            };
-            *followed += 1;
-            match states[next] {
-                State::Done => {}
-                State::New => {
-                    states[next] = State::Open;
-                    open.push((next, 0));
-                }
-                State::Open => {
-                    let from = open.iter().position(|(s, _)| *s == next).unwrap_or(0);
-                    let names: Vec<Spanned<String>> = open[from..]
-                        .iter()
-                        .map(|(s, _)| &catalogue.segments[*s])
-                        .map(|s| Spanned { value: s.name.clone(), span: s.span })
-                        .collect();
-                    out.push(cycle_diagnostic("segment", &names));
-                }
-            }
-        }
-    }
-}
-
-/// The longest chain that begins with a segment, once that of each segment it needs is known.
-fn depth(needs: &Needs, depths: &[Option<usize>]) -> Option<usize> {
-    needs.segments.iter().try_fold(needs.fields, |deepest, id| Some(deepest.max(depths[id.0]?))).map(|below| below + 1)
+    let condition = all.and_then(|all| typer.condition(&all, &Scope::of(entity), &what)).map(|typed| typed.expr);
+    let condition = match &decl.limit {
+        Some(limit) => limited(&mut typer, limit, entity, condition),
+        None => condition,
+    };
+    Some((condition?, Needs { segments: typer.segments, fields: typer.depth }))
 }

@@ -29,7 +29,7 @@ pub(super) struct Typer<'a> {
     pub within: Option<(Window, Spanned<String>)>,
     /// Whether an aggregate took that window.
     pub within_used: bool,
-    /// The definition is a computed field: those are computed before memberships.
+    /// The definition is a computed field: cycles over segments of other entities are looked for from segments only.
     pub is_field: bool,
 }
 

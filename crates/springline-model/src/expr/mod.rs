@@ -8,7 +8,7 @@ mod parse;
 mod tokens;
 mod window;
 
-pub(crate) use ast::{Ast, AstKind, Call, Name, Quantifier, Related};
+pub(crate) use ast::{Ast, AstKind, Call, Name, Over, Quantifier, Related};
 pub(crate) use literal::{first_instant, plain_literal, read_day, read_instant};
 pub(crate) use parse::parse;
 pub(crate) use tokens::Lines;

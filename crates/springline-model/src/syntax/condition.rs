@@ -1,5 +1,5 @@
 //! The condition tree: a text expression, or a mapping with one of the keys `all any not field event
-//! related segment`.
+//! related segment sample`.
 
 use springline_ir::FunctionId;
 
@@ -10,6 +10,7 @@ use super::decl::decl;
 use super::decode::{Decode, Shape, Value, listed, unknown_key, wrong_shape};
 use super::language::Word;
 use super::node::{Node, NodeKind, Spanned};
+use super::shares::SampleCondition;
 
 /// A condition and where it stands.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub(crate) enum ConditionKind {
     Event(Box<EventCondition>),
     Related(Box<RelatedCondition>),
     Segment(Box<SegmentCondition>),
+    Sample(SampleCondition),
 }
 
 impl Word for Quantifier {
@@ -239,6 +241,14 @@ macro_rules! comparators {
     )*};
 }
 
+impl SegmentCondition {
+    /// Membership of a segment, in the run that is computed.
+    pub fn member_of(name: &str, span: Span) -> Self {
+        let segment = Spanned { value: name.to_owned(), span };
+        SegmentCondition { segment, entered: None, exited: None, ever: None, stayed: None }
+    }
+}
+
 impl EventCondition {
     /// The aggregates that are asked for, with the functions' names.
     pub fn aggregates(&self) -> [(&'static str, &Option<AggregateDecl>); 9] {
@@ -259,7 +269,7 @@ impl EventCondition {
 comparators!(FieldCondition, CompareDecl, AggregateDecl);
 
 /// The keys that say what a condition is.
-const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment"];
+const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment", "sample"];
 
 impl Decode for ConditionDecl {
     fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
@@ -319,6 +329,7 @@ fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<D
         "field" => ConditionKind::Field(Box::new(FieldCondition::decode(node, out)?)),
         "event" => ConditionKind::Event(Box::new(EventCondition::decode(node, out)?)),
         "related" => ConditionKind::Related(Box::new(RelatedCondition::decode(node, out)?)),
+        "sample" => ConditionKind::Sample(SampleCondition::decode(node, out)?),
         _ => ConditionKind::Segment(Box::new(SegmentCondition::decode(node, out)?)),
     })
 }

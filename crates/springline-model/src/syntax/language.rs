@@ -7,6 +7,8 @@ use super::condition::ConditionDecl;
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape, Value, listed, unknown_key, wrong_shape};
 use super::node::{Node, NodeKind, Spanned};
+use super::rfm::RfmDecl;
+use super::shares::{LimitDecl, SegmentSetDecl, SplitDecl};
 use super::suggest::nearest;
 use super::tests_decl::TestDecl;
 
@@ -33,6 +35,8 @@ decl! {
         entities: Vec<Item<EntityDecl>>,
         /// Sets of rows of one entity.
         segments: Vec<Item<SegmentDecl>>,
+        /// Segments of which each row is in at most one.
+        segment_sets: Vec<SegmentSetDecl>,
         /// Places that rows are delivered to.
         destinations: Vec<Item<DestinationDecl>>,
         /// What is delivered where.
@@ -90,6 +94,8 @@ decl! {
         events: Vec<Item<EventDecl>>,
         /// What is computed about it.
         fields: Vec<Item<FieldDecl>>,
+        /// Recency, frequency and monetary value of an event.
+        rfm: Option<RfmDecl>,
     }
 
     /// A way to another entity.
@@ -166,6 +172,10 @@ decl! {
         r#where: ConditionDecl,
         /// Segments whose members are left out.
         exclude: Vec<Spanned<String>>,
+        /// Only the first members in an order.
+        limit: Option<LimitDecl>,
+        /// Disjoint parts of it, each a segment.
+        split: Option<SplitDecl>,
     }
 
     /// A place that rows are delivered to. Its other keys are its type's options.
@@ -374,8 +384,8 @@ pub(crate) fn file_start(file: crate::FileId) -> Span {
 impl ListsDecl {
     /// No items.
     pub fn empty() -> Self {
-        let (sources, entities, segments, destinations, syncs, tests) = Default::default();
-        ListsDecl { sources, entities, segments, destinations, syncs, tests }
+        let (sources, entities, segments, segment_sets, destinations, syncs, tests) = Default::default();
+        ListsDecl { sources, entities, segments, segment_sets, destinations, syncs, tests }
     }
 
     /// Adds the items of another file.
@@ -383,6 +393,7 @@ impl ListsDecl {
         self.sources.extend(other.sources);
         self.entities.extend(other.entities);
         self.segments.extend(other.segments);
+        self.segment_sets.extend(other.segment_sets);
         self.destinations.extend(other.destinations);
         self.syncs.extend(other.syncs);
         self.tests.extend(other.tests);

@@ -8,6 +8,8 @@ mod language;
 mod lock;
 mod node;
 mod place;
+mod rfm;
+mod shares;
 mod suggest;
 mod tests_decl;
 
@@ -19,5 +21,7 @@ pub(crate) use language::*;
 pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
 pub(crate) use node::{Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;
+pub(crate) use rfm::{RfmDecl, RfmSegmentDecl, ScoreRange, ThresholdsDecl};
+pub(crate) use shares::{Direction, LimitDecl, SampleCondition, SampleRange, SegmentSetDecl, Share, SplitDecl, WHOLE};
 pub(crate) use suggest::nearest;
 pub(crate) use tests_decl::{ExpectDecl, ExpectedRow, FieldOfDecl, SizeDecl, TestDecl};

@@ -269,7 +269,7 @@ fn forms_are_told_how_they_are_written() {
     "#]],
     );
     field(
-        "member(s)",
+        "any(household where member(s))",
         expect![[r#"
         E0201 «s» no segment `s` in the project
             the project has no segment yet

@@ -1,6 +1,7 @@
 //! Tests of the checker on small projects.
 
 mod conditions;
+mod cuts;
 mod expressions;
 mod forms;
 mod functions;

@@ -1,0 +1,769 @@
+-- segment.buyers
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.best
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."purchase_exists_30d",
+    "customer_1"."value",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."best";
+
+-- segment.tenth
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."best"
+  AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) >= 1000
+  AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) < 2000;
+
+-- segment.halves
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."buyers";
+
+-- segment.halves_a
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    COALESCE("customer_1"."buyers", FALSE) AS "halves"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."halves"
+  AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) < 5000;
+
+-- segment.halves_b
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    COALESCE("customer_1"."buyers", FALSE) AS "halves"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."halves"
+  AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) >= 5000;
+
+-- segment.champions
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    MAX("purchase_rows"."at") AS "purchase_max_at"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_count", 0) AS "rfm_frequency",
+    CAST(CAST(TIMESTAMPTZ '2024-06-30 00:00:00+00' AT TIME ZONE 'UTC' AS DATE) - CAST("purchase"."purchase_max_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."rfm_frequency",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'champions';
+
+-- segment.stage_best
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."buyers",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."stage" = 'best';
+
+-- segment.stage_buyers
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."buyers",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."stage" = 'buyers';
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
+  "segment" TEXT,
+  "entity_id" TEXT,
+  "entered_at" TIMESTAMPTZ,
+  "exited_at" TIMESTAMPTZ
+);
+
+-- entity.customer
+BEGIN;
+DROP TABLE IF EXISTS "springline"."entity_customer__new";
+CREATE TABLE "springline"."entity_customer__new" AS
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount",
+    MAX("purchase_rows"."at") AS "purchase_max_at",
+    COUNT(*) AS "purchase_count",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
+    CAST(CAST(TIMESTAMPTZ '2024-06-30 00:00:00+00' AT TIME ZONE 'UTC' AS DATE) - CAST("purchase"."purchase_max_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "rfm_recency",
+    COALESCE("purchase"."purchase_count", 0) AS "rfm_frequency",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "rfm_monetary",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."value",
+    "customer_1"."rfm_recency",
+    "customer_1"."rfm_frequency",
+    "customer_1"."rfm_monetary",
+    "customer_1"."buyers",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_monetary" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_m",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best",
+    COALESCE("customer_1"."buyers", FALSE) AS "halves"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer_3" AS (
+  SELECT
+    "customer_2"."id",
+    "customer_2"."value",
+    "customer_2"."rfm_recency",
+    "customer_2"."rfm_frequency",
+    "customer_2"."rfm_monetary",
+    "customer_2"."buyers",
+    "customer_2"."rfm_r",
+    "customer_2"."rfm_f",
+    "customer_2"."rfm_m",
+    "customer_2"."best",
+    "customer_2"."halves",
+    CAST("customer_2"."rfm_r" AS TEXT) || CAST("customer_2"."rfm_f" AS TEXT) || CAST("customer_2"."rfm_m" AS TEXT) AS "rfm_score",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' END AS "rfm_segment",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage",
+    COALESCE("customer_2"."best" AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer_2"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) >= 1000 AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer_2"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) < 2000, FALSE) AS "tenth",
+    COALESCE("customer_2"."halves" AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer_2"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) < 5000, FALSE) AS "halves_a",
+    COALESCE("customer_2"."halves" AND CAST(CAST('x' || SUBSTR(MD5('s:' || CAST("customer_2"."id" AS TEXT)), 1, 8) AS BIT(32)) AS BIGINT) % NULLIF(10000, 0) >= 5000, FALSE) AS "halves_b"
+  FROM "customer_2"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_3"."id",
+    "customer_3"."value",
+    "customer_3"."rfm_recency",
+    "customer_3"."rfm_frequency",
+    "customer_3"."rfm_monetary",
+    "customer_3"."buyers",
+    "customer_3"."rfm_r",
+    "customer_3"."rfm_f",
+    "customer_3"."rfm_m",
+    "customer_3"."best",
+    "customer_3"."halves",
+    "customer_3"."rfm_score",
+    "customer_3"."rfm_segment",
+    "customer_3"."stage",
+    "customer_3"."tenth",
+    "customer_3"."halves_a",
+    "customer_3"."halves_b",
+    COALESCE("customer_3"."rfm_segment" = 'champions', FALSE) AS "champions",
+    COALESCE("customer_3"."stage" = 'best', FALSE) AS "stage_best",
+    COALESCE("customer_3"."stage" = 'buyers', FALSE) AS "stage_buyers"
+  FROM "customer_3"
+)
+SELECT
+  "customer"."id",
+  "customer"."value",
+  "customer"."rfm_recency",
+  "customer"."rfm_frequency",
+  "customer"."rfm_monetary",
+  "customer"."rfm_r",
+  "customer"."rfm_f",
+  "customer"."rfm_m",
+  "customer"."rfm_score",
+  "customer"."rfm_segment",
+  "customer"."stage",
+  "customer"."buyers",
+  "customer"."best",
+  "customer"."tenth",
+  "customer"."halves",
+  "customer"."halves_a",
+  "customer"."halves_b",
+  "customer"."champions",
+  "customer"."stage_best",
+  "customer"."stage_buyers"
+FROM "customer";
+DROP TABLE IF EXISTS "springline"."entity_customer";
+ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
+COMMIT;
+
+-- membership.customer
+BEGIN;
+DROP TABLE IF EXISTS "springline"."membership_customer__new";
+CREATE TABLE "springline"."membership_customer__new" AS
+WITH
+"current_members" AS (
+  SELECT
+    'buyers' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."buyers"
+  UNION ALL
+  SELECT
+    'best' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."best"
+  UNION ALL
+  SELECT
+    'tenth' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."tenth"
+  UNION ALL
+  SELECT
+    'halves' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."halves"
+  UNION ALL
+  SELECT
+    'halves_a' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."halves_a"
+  UNION ALL
+  SELECT
+    'halves_b' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."halves_b"
+  UNION ALL
+  SELECT
+    'champions' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."champions"
+  UNION ALL
+  SELECT
+    'stage_best' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."stage_best"
+  UNION ALL
+  SELECT
+    'stage_buyers' AS "segment",
+    CAST("e"."id" AS TEXT) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."stage_buyers"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "springline"."membership_customer" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "springline"."membership_customer" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+DROP TABLE IF EXISTS "springline"."membership_customer";
+ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
+COMMIT;
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- sync.best_out.ledger
+CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- sync.best_out.rejected
+CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- state.runs
+CREATE TABLE IF NOT EXISTS "springline"."runs" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "outcome" TEXT,
+  "error" TEXT,
+  "added" BIGINT,
+  "changed" BIGINT,
+  "removed" BIGINT,
+  "unchanged" BIGINT,
+  "delivered" BIGINT,
+  "rejected" BIGINT,
+  "unknown" BIGINT,
+  "unsent" BIGINT
+);
+
+-- sync.best_out.desired
+BEGIN;
+DROP TABLE IF EXISTS "springline"."desired_best_out__new";
+CREATE TABLE "springline"."desired_best_out__new" AS
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS NUMERIC(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    "customer_base"."city",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", 0.00) AS "value",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."city",
+    "customer_1"."buyers",
+    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    "customer_2"."city",
+    "customer_2"."best",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage"
+  FROM "customer_2"
+),
+-- springline.yaml:25
+"mapped" AS (
+  SELECT
+    CAST("customer"."id" AS TEXT) AS "_key",
+    "customer"."city",
+    "customer"."stage"
+  FROM "customer"
+  WHERE "customer"."best"
+)
+SELECT
+  "mapped"."_key",
+  "mapped"."city",
+  "mapped"."stage",
+  ENCODE(SHA256(CONVERT_TO('out/id;' || ('4=city:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."city") AS BIGINT) AS TEXT) || ':' || "mapped"."city", '-')) || ('5=stage:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."stage") AS BIGINT) AS TEXT) || ':' || "mapped"."stage", '-')), 'UTF8')), 'hex') AS "_hash"
+FROM "mapped";
+DROP TABLE IF EXISTS "springline"."desired_best_out";
+ALTER TABLE "springline"."desired_best_out__new" RENAME TO "desired_best_out";
+COMMIT;
+
+-- sync.best_out.duplicates
+SELECT
+  "d"."_key",
+  COUNT(*) AS "rows"
+FROM "springline"."desired_best_out" AS "d"
+GROUP BY "d"."_key"
+HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
+LIMIT 5;
+
+-- sync.best_out.counts
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."city",
+    "d"."stage"
+  FROM "springline"."desired_best_out" AS "d"
+  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_change",
+  "r"."_key" IS NOT NULL AS "held",
+  COUNT(*) AS "rows"
+FROM "difference" AS "c"
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.best_out.changes
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    "d"."city",
+    "d"."stage"
+  FROM "springline"."desired_best_out" AS "d"
+  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "c"."_key",
+  "c"."_change",
+  "c"."_hash",
+  "c"."city",
+  "c"."stage"
+FROM "difference" AS "c"
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+WHERE "c"."_change" IN ('added', 'changed', 'removed')
+  AND "r"."_key" IS NULL;
+
+-- sync.best_out.outcomes.drop
+DROP TABLE IF EXISTS "springline"."outcomes_best_out";
+
+-- sync.best_out.outcomes
+CREATE TABLE IF NOT EXISTS "springline"."outcomes_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ,
+  "removed" BOOLEAN
+);
+
+-- sync.best_out.refusals.drop
+DROP TABLE IF EXISTS "springline"."refusals_best_out";
+
+-- sync.best_out.refusals
+CREATE TABLE IF NOT EXISTS "springline"."refusals_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "seen_at" TIMESTAMPTZ
+);
+
+-- sync.best_out.acknowledge
+MERGE INTO "springline"."ledger_best_out" AS t
+USING "springline"."outcomes_best_out" AS s
+ON t."_key" = s."_key"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "_hash" = s."_hash",
+  "run_id" = s."run_id",
+  "sent_at" = s."sent_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("_key", "_hash", "run_id", "sent_at")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+
+-- sync.best_out.refuse
+BEGIN;
+DROP TABLE IF EXISTS "springline"."rejected_best_out__new";
+CREATE TABLE "springline"."rejected_best_out__new" AS
+SELECT
+  "f"."_key",
+  "f"."_hash",
+  "f"."operation",
+  "f"."code",
+  "f"."message",
+  "f"."retryable",
+  "f"."run_id",
+  COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
+  "f"."seen_at" AS "last_seen_at",
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+FROM "springline"."refusals_best_out" AS "f"
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "f"."_key" = "r"."_key"
+UNION ALL
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "springline"."rejected_best_out" AS "r"
+LEFT JOIN "springline"."refusals_best_out" AS "f" ON "r"."_key" = "f"."_key"
+LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key"
+WHERE "f"."_key" IS NULL
+  AND "o"."_key" IS NULL;
+DROP TABLE IF EXISTS "springline"."rejected_best_out";
+ALTER TABLE "springline"."rejected_best_out__new" RENAME TO "rejected_best_out";
+COMMIT;
+
+-- sync.best_out.desired.drop
+DROP TABLE IF EXISTS "springline"."desired_best_out";
+
+-- sync.best_out.outcomes.drop
+DROP TABLE IF EXISTS "springline"."outcomes_best_out";
+
+-- sync.best_out.refusals.drop
+DROP TABLE IF EXISTS "springline"."refusals_best_out";
+

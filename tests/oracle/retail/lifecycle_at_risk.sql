@@ -1,0 +1,21 @@
+-- The segment without those before it in the set.
+(
+    SELECT customer_id
+    FROM past_orders
+    GROUP BY customer_id
+    HAVING count(*) FILTER (WHERE ordered_at >= TIMESTAMP '2023-07-01 00:00:00') >= 2
+       AND max(ordered_at) < TIMESTAMP '2024-01-02 01:00:00'
+    EXCEPT
+    SELECT customer_id FROM staff_members
+)
+EXCEPT
+(
+    SELECT customer_id
+    FROM past_orders
+    GROUP BY customer_id
+    HAVING sum(amount) >= 500
+       AND count(*) FILTER (WHERE ordered_at >= TIMESTAMP '2023-07-01 00:00:00') >= 3
+       AND max(ordered_at) < TIMESTAMP '2024-05-01 00:00:00'
+    EXCEPT
+    SELECT customer_id FROM staff_members
+)
