@@ -4,13 +4,17 @@
 //! silent.
 
 mod aggregates;
+mod calendar;
 mod catalogue;
 mod conditions;
+mod derived;
 mod entities;
 mod fields;
 mod finish;
 mod functions;
 mod names;
+mod pattern;
+mod phone;
 mod scope;
 mod segments;
 mod settings;

@@ -5,6 +5,7 @@ mod catalog;
 mod errors;
 mod files;
 mod folder;
+mod functions;
 mod most_frequent;
 mod parquet_file;
 mod state;
@@ -120,6 +121,7 @@ fn session(config: &TargetConfig) -> Result<SessionContext, WarehouseError> {
     let runtime = runtime.build_arc().map_err(|error| config.error(error.strip_backtrace()))?;
     let context = SessionContext::new_with_config_rt(settings, runtime);
     context.register_udaf(most_frequent::most_frequent());
+    functions::all().for_each(|function| context.register_udf(function));
     Ok(context)
 }
 
