@@ -194,6 +194,89 @@ pub(crate) fn ntile(args: &[Type]) -> Option<Type> {
     matches!(args, [Type::Integer]).then_some(Type::Integer)
 }
 
+/// Of functions that the checker writes in terms of others.
+pub(crate) fn none(_: &[Type]) -> Option<Type> {
+    None
+}
+
+pub(crate) fn two_strings(args: &[Type]) -> Option<Type> {
+    (args.len() == 2).then(|| strings_to_string(args)).flatten()
+}
+
+pub(crate) fn two_strings_to_boolean(args: &[Type]) -> Option<Type> {
+    two_strings(args).map(|_| Type::Boolean)
+}
+
+pub(crate) fn three_strings(args: &[Type]) -> Option<Type> {
+    (args.len() == 3).then(|| strings_to_string(args)).flatten()
+}
+
+pub(crate) fn string_and_integer(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::String, Type::Integer]).then_some(Type::String)
+}
+
+pub(crate) fn padded(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::String, Type::Integer, Type::String]).then_some(Type::String)
+}
+
+pub(crate) fn substring_by(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::String, Type::String, Type::Integer]).then_some(Type::String)
+}
+
+pub(crate) fn one_float(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::Float]).then_some(Type::Float)
+}
+
+pub(crate) fn two_floats(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::Float, Type::Float]).then_some(Type::Float)
+}
+
+pub(crate) fn date_add(args: &[Type]) -> Option<Type> {
+    match args {
+        [Type::String, Type::Integer, t] if t.is_temporal() => Some(t.clone()),
+        _ => None,
+    }
+}
+
+pub(crate) fn json_text(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::Json, Type::String]).then_some(Type::String)
+}
+
+pub(crate) fn local_time(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::Timestamp, Type::String]).then_some(Type::Timestamp)
+}
+
+pub(crate) fn epoch_seconds(args: &[Type]) -> Option<Type> {
+    matches!(args, [Type::Timestamp]).then_some(Type::Integer)
+}
+
+pub(crate) fn float_of_number(args: &[Type]) -> Option<Type> {
+    same_number(args).map(|_| Type::Float)
+}
+
+pub(crate) fn percentile(args: &[Type]) -> Option<Type> {
+    match args {
+        [n, share] if n.is_number() && share.is_number() => Some(Type::Float),
+        _ => None,
+    }
+}
+
+pub(crate) fn nth(args: &[Type]) -> Option<Type> {
+    match args {
+        [value, Type::Integer] => Some(value.clone()),
+        _ => None,
+    }
+}
+
+pub(crate) fn collected(args: &[Type]) -> Option<Type> {
+    let [value, Type::Integer] = args else { return None };
+    ordered_one(std::slice::from_ref(value)).map(|item| Type::Array(Box::new(item)))
+}
+
+pub(crate) fn no_arguments_to_float(args: &[Type]) -> Option<Type> {
+    args.is_empty().then_some(Type::Float)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

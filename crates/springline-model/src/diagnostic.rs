@@ -133,7 +133,6 @@ codes! {
     WrongEntity = "E0210", "A segment or field of another entity.";
     UnsupportedMode = "E0211", "A sync mode or field that the destination does not have.";
     MisplacedWindow = "E0212", "A window function where none can be.";
-    UtcCalendar = "E0213", "A calendar function that counts days in UTC though the project has another time zone.";
     LongChain = "E0214", "Too many definitions, each upon the one before.";
     NotInCatalog = "E0301", "A source without columns, or a column without a type, and no catalog lock to take them from.";
     UnknownTable = "E0302", "A table that the catalog lock does not have.";

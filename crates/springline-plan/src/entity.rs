@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use springline_ir::{
-    ColumnRef, Expr, ExprKind, From, FunctionId, Join, JoinKind, Literal, OrderBy, OutputColumn, RelExpr, Relation,
-    Select, Type,
+    ColumnRef, Expr, ExprKind, From, FunctionId, FunctionKind, Join, JoinKind, Literal, OrderBy, OutputColumn, RelExpr,
+    Relation, Select, Type,
 };
 use springline_model::{
     Entity, EntityId, EventId, FieldId, Gather, History, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr,
@@ -522,11 +522,16 @@ fn over_name(entity: &Entity, over: Over) -> &str {
 }
 
 /// Adds the primary key to the order of window functions, so that ties fall the same way everywhere.
-/// A rank keeps its ties: that is its meaning.
+/// A rank keeps its ties: that is its meaning. An aggregate over a whole partition has no order.
 fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
     let add = |order_by: &mut Vec<OrderBy<ColumnRef>>| order_by.push(OrderBy { expr: key.clone(), descending: false });
     match &mut expr.kind {
-        ExprKind::Window(call) if call.function != FunctionId::RANK => add(&mut call.order_by),
+        ExprKind::Window(call)
+            if !matches!(call.function, FunctionId::RANK | FunctionId::PERCENT_RANK)
+                && (call.running || call.function.get().kind == FunctionKind::Window) =>
+        {
+            add(&mut call.order_by);
+        }
         ExprKind::Call { args, .. } => *args = std::mem::take(args).into_iter().map(|a| total_order(a, key)).collect(),
         ExprKind::Cast { operand, .. } => **operand = total_order((**operand).clone(), key),
         ExprKind::Case { branches, otherwise } => {

@@ -178,10 +178,12 @@ fn aggregate(
     })
 }
 
-/// The time of the events, for `first` and `last`: the earliest comes first for both.
+/// The time of the events, for `first`, `last` and `nth`: the earliest comes first for all.
 fn order(function: FunctionId, at: Option<&RelExpr>) -> Vec<OrderBy<springline_ir::ColumnRef>> {
     match (at, function) {
-        (Some(at), FunctionId::FIRST | FunctionId::LAST) => vec![OrderBy { expr: at.clone(), descending: false }],
+        (Some(at), FunctionId::FIRST | FunctionId::LAST | FunctionId::NTH) => {
+            vec![OrderBy { expr: at.clone(), descending: false }]
+        }
         _ => Vec::new(),
     }
 }

@@ -89,7 +89,7 @@ impl Dialect {
 
     /// Why the dialect lacks a function; `None` where it has it for some types at least.
     pub fn unsupported(&self, function: FunctionId) -> Option<&str> {
-        self.function(function).unsupported()
+        self.function(function).unsupported().filter(|_| !function.is_derived())
     }
 
     /// A name as the dialect writes it, quoted.
@@ -218,11 +218,11 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn functions(&mut self, entries: &BTreeMap<String, Entry>) -> Option<Vec<Mapping>> {
-        for name in entries.keys().filter(|name| FunctionId::named(name).is_none()) {
+        for name in entries.keys().filter(|name| FunctionId::named(name).is_none_or(FunctionId::is_derived)) {
             self.problems.push(format!("functions.{name}: there is no such function"));
         }
-        let missing: Vec<&str> =
-            FunctionId::all().map(|id| id.get().name).filter(|name| !entries.contains_key(*name)).collect();
+        let missing: Vec<&str> = FunctionId::all().filter(|id| !id.is_derived()).map(|id| id.get().name).collect();
+        let missing: Vec<&str> = missing.into_iter().filter(|name| !entries.contains_key(*name)).collect();
         if !missing.is_empty() {
             let missing = missing.join(", ");
             self.problems.push(format!("functions: neither mapped, inherited nor `unsupported`: {missing}"));
@@ -230,6 +230,9 @@ impl Checker<'_> {
         FunctionId::all()
             .map(|id| {
                 let function = id.get();
+                if id.is_derived() {
+                    return Some(Mapping::none("it is written in terms of other functions"));
+                }
                 let place = match function.kind {
                     FunctionKind::Scalar | FunctionKind::Internal => Place::Scalar,
                     FunctionKind::Aggregate | FunctionKind::Window => Place::Aggregate,

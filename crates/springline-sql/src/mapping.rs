@@ -43,6 +43,11 @@ impl Mapping {
         Mapping { overloads, otherwise, no_over: entry.no_over.clone() }
     }
 
+    /// A mapping of nothing, for what is never printed.
+    pub(crate) fn none(reason: &str) -> Mapping {
+        Mapping { overloads: Vec::new(), otherwise: Err(reason.to_owned()), no_over: None }
+    }
+
     /// The form for arguments of these shapes.
     pub(crate) fn select<'a>(&self, count: usize, shape: impl Fn(usize) -> Shape<'a>) -> &Written {
         let fits = |(types, _): &&(Vec<TypePattern>, Written)| fits(types, count, &shape);

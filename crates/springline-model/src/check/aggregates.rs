@@ -1,6 +1,6 @@
 //! Aggregates: what they gather, over which window, and where they cannot stand.
 
-use springline_ir::{Expr, FunctionId, Literal, Type};
+use springline_ir::{Expr, ExprKind, FunctionId, Literal, Type};
 
 use crate::expr::{Ast, AstKind, Call, Name, Relative, Side, Window, parse_window};
 use crate::syntax::Spanned;
@@ -13,17 +13,14 @@ use super::catalogue::Member;
 use super::entities::OWNER;
 use super::scope::Scope;
 use super::typing::{Typer, chain, typed, word};
-use super::unify::Typed;
+use super::unify::{Typed, coerce};
 
 impl Typer<'_> {
     /// A call of an aggregate function.
     pub fn aggregate(&mut self, function: FunctionId, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
         let name = function.get().name;
         if call.over.is_some() {
-            let message = format!("{}: an aggregate takes no `over`", self.subject);
-            let hint = "leave it out: an aggregate gathers the events or related rows of one entity";
-            self.out.push(Diagnostic::error(Code::MisplacedWindow, span, message).hint(hint));
-            return None;
+            return self.window(function, call, span, scope);
         }
         let call = &unqualified(call, scope);
         if let (Some(count), None, FunctionId::EXISTS) = (slices_of(call), call.slice, function) {
@@ -182,13 +179,15 @@ impl Typer<'_> {
         &mut self,
         function: FunctionId,
         over: Over,
-        args: Vec<Typed>,
+        mut args: Vec<Typed>,
         filter: Option<ValueExpr>,
         within: Option<Period>,
         span: Span,
     ) -> Option<Typed> {
         let name = function.get().name;
-        if matches!((function, over), (FunctionId::FIRST | FunctionId::LAST, Over::Relationship(_))) {
+        self.second_argument(function, &mut args)?;
+        let in_time = matches!(function, FunctionId::FIRST | FunctionId::LAST | FunctionId::NTH);
+        if in_time && matches!(over, Over::Relationship(_)) {
             let message = format!("{}: `{name}` needs an event: related rows have no order in time", self.subject);
             let hint = "use `min`, `max` or `most_frequent`";
             self.out.push(Diagnostic::error(Code::MisplacedAggregate, span, message).hint(hint));
@@ -207,6 +206,28 @@ impl Typer<'_> {
         let gather = Gather { over, function, args, filter, within };
         let expr = Expr::leaf(Leaf::Aggregate(Box::new(gather)), ty);
         Some(Typed { expr, span, declared: None, pii })
+    }
+
+    /// The constant that some aggregates take besides the value.
+    fn second_argument(&mut self, function: FunctionId, args: &mut [Typed]) -> Option<()> {
+        /// The last event that `nth` takes, and the most values that `array_agg` keeps.
+        const MOST: i64 = 1_000;
+        let Some(second) = args.get(1).cloned() else { return Some(()) };
+        match function {
+            FunctionId::NTH | FunctionId::ARRAY_AGG => {
+                self.constant_count(function, &second, 1..=MOST)?;
+            }
+            FunctionId::PERCENTILE => {
+                let share = coerce(second.expr, &Type::Float, None);
+                let ExprKind::Literal(Literal::Float(0.0..=1.0)) = share.kind else {
+                    let message = format!("{}: the share of `percentile` is a number from 0 to 1", self.subject);
+                    return self.refuse(function, second.span, message);
+                };
+                args[1].expr = share;
+            }
+            _ => {}
+        }
+        Some(())
     }
 
     /// The entity whose rows are gathered; an aggregate elsewhere is reported.

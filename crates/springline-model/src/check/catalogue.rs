@@ -80,8 +80,6 @@ pub(super) struct FieldInfo {
     pub native: Option<NativeAst>,
     pub within: Option<(Window, Spanned<String>)>,
     pub default: Option<Value>,
-    /// Nobody wrote its expression.
-    pub generated: bool,
     pub state: FieldState,
 }
 
@@ -89,7 +87,7 @@ impl FieldInfo {
     /// A field that a declaration stands for; without an expression if that could not be read.
     pub fn generated(name: &str, label: Option<String>, span: Span, ast: Option<Ast>) -> Self {
         let (name, state) = (name.to_owned(), FieldState::Unchecked);
-        FieldInfo { name, label, span, ast, native: None, within: None, default: None, generated: true, state }
+        FieldInfo { name, label, span, ast, native: None, within: None, default: None, state }
     }
 }
 

@@ -257,7 +257,6 @@ fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Fie
         native,
         within,
         default: decl.default,
-        generated: false,
         state: FieldState::Unchecked,
     }
 }

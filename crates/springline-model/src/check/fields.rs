@@ -109,10 +109,6 @@ fn attempt(catalogue: &Catalogue, sources: &SourceMap, (entity, id): Place) -> A
         let message = format!("{subject} is always null");
         typer.out.push(Diagnostic::error(Code::TypeMismatch, null.span, message).hint("give it a value"));
     }
-    if field.generated {
-        // Nobody wrote the expression, so nobody could mend what it warns of.
-        typer.out.retain(|problem| problem.code != Code::UtcCalendar);
-    }
     let (needs, depth) = (std::mem::take(&mut typer.needs), typer.depth + 1);
     Attempt { typed, depth, needs, problems }
 }

@@ -3,20 +3,17 @@
 use springline_ir::{Expr, ExprKind, FunctionId, FunctionKind, Literal, OrderBy, Type, WindowCall};
 
 use crate::expr::{Call, Name};
-use crate::{Code, Diagnostic, Leaf, Span};
+use crate::{Code, Diagnostic, Span};
 
 use super::forms::Form;
 use super::names::with_suggestion;
 use super::samples::SAMPLE;
 use super::scope::Scope;
-use super::typing::{Typer, first_pii, typed, word};
+use super::typing::{Typer, first_pii, word};
 use super::unify::{Typed, coerce};
 
-/// The units that a date is cut to, and the parts that are taken of one.
-const TRUNC_UNITS: &[&str] = &["day", "week", "month", "quarter", "year"];
-const EXTRACT_PARTS: &[&str] = &["year", "quarter", "month", "day", "hour"];
-/// The run's clock.
-pub(super) const AS_OF: &str = "as_of";
+/// The aggregates that can run over the rows up to a row.
+const RUNNING: &[FunctionId] = &[FunctionId::SUM, FunctionId::COUNT, FunctionId::AVG, FunctionId::MIN, FunctionId::MAX];
 /// The most parts that rows are cut into.
 const MAX_TILES: i64 = 1_000_000;
 
@@ -26,10 +23,8 @@ impl Typer<'_> {
         if let Some(form) = Form::named(&call.name.text) {
             return self.form(form, call, span, scope);
         }
-        match call.name.text.to_lowercase().as_str() {
-            SAMPLE => return self.sample(call, span, scope),
-            AS_OF if call.args.is_empty() => return Some(typed(Expr::leaf(Leaf::AsOf, Type::Timestamp), span, &[])),
-            _ => {}
+        if call.name.text.eq_ignore_ascii_case(SAMPLE) {
+            return self.sample(call, span, scope);
         }
         let function = self.function(&call.name)?;
         match function.get().kind {
@@ -62,14 +57,20 @@ impl Typer<'_> {
         let diagnostic = Diagnostic::error(Code::UnknownFunction, name.span, format!("no function `{}`", name.text));
         let known = FunctionId::all().filter(callable).map(|id| id.get().name);
         self.out.push(match lower.as_str() {
-            "now" | "current_date" | "current_timestamp" | "today" | "getdate" => {
-                diagnostic.hint("the only clock is the run's `as_of`: use a window such as `within 90 days`")
-            }
-            "concat" => diagnostic.hint("write `a || b`"),
+            "now" | "current_date" | "current_timestamp" | "today" | "getdate" => diagnostic
+                .hint("the only clock is that of the run: write `as_of()`, or a window such as `within 90 days`"),
             "ifnull" | "nvl" | "isnull" => diagnostic.hint("write `coalesce(a, b)`"),
             "substr" => diagnostic.hint("did you mean `substring`?"),
             "len" | "char_length" => diagnostic.hint("did you mean `length`?"),
-            "datediff" | "date_diff" => diagnostic.hint("did you mean `days_between`?"),
+            "datediff" | "datesub" | "timestampdiff" => diagnostic.hint("did you mean `date_diff`?"),
+            "dateadd" | "date_sub" => diagnostic.hint("did you mean `date_add`?"),
+            "iff" => diagnostic.hint("did you mean `if`?"),
+            "regexp_like" | "regexp_matches" => diagnostic.hint("did you mean `regex_match`?"),
+            "regexp_extract" | "regexp_substr" => diagnostic.hint("did you mean `regex_extract`?"),
+            "regexp_replace" => diagnostic.hint("did you mean `regex_replace`?"),
+            "pow" => diagnostic.hint("did you mean `power`?"),
+            "percentile_cont" | "quantile" => diagnostic.hint("did you mean `percentile`?"),
+            "stddev_samp" => diagnostic.hint("did you mean `stddev`?"),
             _ => with_suggestion(diagnostic, &lower, known, "function"),
         });
         None
@@ -84,6 +85,17 @@ impl Typer<'_> {
 
     fn scalar(&mut self, function: FunctionId, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
         let mut args = self.check_all(&call.args, scope)?;
+        let function_name = function.get().name;
+        let (least, most) = arity(function.get().signature);
+        let counted = (least..=most).contains(&args.len());
+        if counted && (function.is_derived() || function == FunctionId::CONCAT || is_calendar(function)) {
+            let expr = self.derived(function, &mut args)?;
+            let pii = first_pii(&args.iter().collect::<Vec<_>>(), &expr.ty);
+            return Some(Typed { expr, span, declared: None, pii });
+        }
+        if counted {
+            self.constants(function, &mut args)?;
+        }
         match function {
             FunctionId::COALESCE | FunctionId::GREATEST | FunctionId::LEAST if !args.is_empty() => {
                 self.unify(&mut args, "mixes")?;
@@ -91,18 +103,17 @@ impl Typer<'_> {
             FunctionId::NULLIF if args.len() == 2 => {
                 self.unify(&mut args, "compares")?;
             }
-            FunctionId::DATE_TRUNC => self.unit(function, &args, TRUNC_UNITS)?,
-            FunctionId::EXTRACT => self.unit(function, &args, EXTRACT_PARTS)?,
-            FunctionId::DAYS_BETWEEN => args.iter_mut().for_each(text_as_time),
             _ => {}
         }
         let types: Vec<Type> = args.iter().map(|a| a.expr.ty.clone()).collect();
-        let arity = arity(function.get().signature);
-        let Some(ty) = (function.get().result)(&types).filter(|_| arity.is_none_or(|n| n == args.len())) else {
-            let name = function.get().name;
-            let message = match arity {
-                Some(n) if n != args.len() => {
+        let Some(ty) = (function.get().result)(&types).filter(|_| counted) else {
+            let name = function_name;
+            let message = match (least, most) {
+                (n, most) if !counted && n == most => {
                     format!("{}: `{name}` takes {n} argument{}, found {}", self.subject, plural(n), args.len())
+                }
+                (least, most) if !counted && most < usize::MAX => {
+                    format!("{}: `{name}` takes {least} or {most} arguments, found {}", self.subject, args.len())
                 }
                 _ if args.is_empty() => format!("{}: `{name}` takes arguments", self.subject),
                 _ => {
@@ -112,46 +123,42 @@ impl Typer<'_> {
             };
             return self.refuse(function, span, message);
         };
-        let calendar = matches!(function, FunctionId::DATE_TRUNC | FunctionId::EXTRACT | FunctionId::DAYS_BETWEEN);
-        if calendar && types.contains(&Type::Timestamp) {
-            self.warn_of_utc(&format!("`{}`", function.get().name), span);
-        }
         let pii = first_pii(&args.iter().collect::<Vec<_>>(), &ty);
         let args = args.into_iter().map(|a| a.expr).collect();
         Some(Typed { expr: Expr::call(function, args, ty), span, declared: None, pii })
     }
 
-    /// Warns where an instant's day is taken in UTC, while the project's days begin elsewhere.
-    pub fn warn_of_utc(&mut self, what: &str, span: Span) {
-        let Some(zone) = &self.catalogue.zone else { return };
-        let message = format!("{}: {what} of a timestamp counts in UTC, not in {zone}", self.subject);
-        let hint = format!(
-            "days begin at midnight UTC here, and at midnight in {zone} in windows such as `within 90 days`; \
-             use a column of type `date` where the local day matters"
-        );
-        self.out.push(Diagnostic::warning(Code::UtcCalendar, span, message).hint(hint));
+    /// The first argument must be one of these words, as a constant: each is written differently in SQL.
+    pub(super) fn word<'k>(&mut self, function: FunctionId, arg: &Typed, known: &[&'k str]) -> Option<&'k str> {
+        let name = function.get().name;
+        let Some(Literal::String(word)) = arg.constant() else {
+            let message = format!("{}: the first argument of `{name}` must be a word in quotes", self.subject);
+            return self.refuse(function, arg.span, message);
+        };
+        let found = known.iter().find(|k| *k == word).copied();
+        if found.is_none() {
+            let message = format!("{}: `{name}` does not know '{word}'", self.subject);
+            let diagnostic = Diagnostic::error(Code::InvalidArguments, arg.span, message);
+            self.out.push(with_suggestion(diagnostic, word, known.iter().copied(), "unit"));
+        }
+        found
     }
 
-    /// The first argument must be one of these words, as a constant: each is written differently in SQL.
-    fn unit(&mut self, function: FunctionId, args: &[Typed], known: &[&'static str]) -> Option<()> {
-        let Some(first) = args.first() else { return Some(()) };
-        let name = function.get().name;
-        match first.constant() {
-            Some(Literal::String(unit)) if known.contains(&unit.as_str()) => Some(()),
-            Some(Literal::String(unit)) => {
-                let message = format!("{}: `{name}` does not know '{unit}'", self.subject);
-                let diagnostic = Diagnostic::error(Code::InvalidArguments, first.span, message);
-                self.out.push(with_suggestion(diagnostic, unit, known.iter().copied(), "unit"));
-                None
-            }
-            _ => {
-                let message = format!("{}: the first argument of `{name}` must be a word in quotes", self.subject);
-                self.refuse(function, first.span, message)
+    /// A text constant where a date or instant is wanted, as that; other text is left to be refused.
+    pub(super) fn text_as_time(&self, arg: &mut Typed) {
+        if matches!(arg.constant(), Some(Literal::String(_))) {
+            for ty in [Type::Date, Type::Timestamp] {
+                let read = coerce(arg.expr.clone(), &ty, self.catalogue.zone.as_deref());
+                if matches!(read.kind, ExprKind::Literal(_)) {
+                    arg.expr = read;
+                    return;
+                }
             }
         }
     }
 
-    fn window(&mut self, function: FunctionId, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
+    /// A window function, or an aggregate over the rows around a row.
+    pub(super) fn window(&mut self, function: FunctionId, call: &Call, span: Span, scope: &Scope) -> Option<Typed> {
         let name = function.get().name;
         if !scope.windows {
             let message = format!("{}: `{name}` can stand only in a computed field, outside aggregates", self.subject);
@@ -159,7 +166,14 @@ impl Typer<'_> {
             self.out.push(Diagnostic::error(Code::MisplacedWindow, span, message).hint(hint));
             return None;
         }
-        let Some(over) = call.over.as_ref().filter(|over| !over.order_by.is_empty()) else {
+        let aggregate = function.get().kind == FunctionKind::Aggregate;
+        if aggregate && !RUNNING.contains(&function) {
+            let message = format!("{}: `{name}` takes no `over`", self.subject);
+            let hint = "`over` is for window functions and for `sum`, `count`, `avg`, `min` and `max`";
+            self.out.push(Diagnostic::error(Code::MisplacedWindow, span, message).hint(hint));
+            return None;
+        }
+        let Some(over) = call.over.as_ref().filter(|over| aggregate || !over.order_by.is_empty()) else {
             let message = format!("{}: `{name}` needs `over (order by …)`", self.subject);
             return self.refuse(function, span, message);
         };
@@ -180,9 +194,11 @@ impl Typer<'_> {
             }
         }
         let types: Vec<Type> = args.iter().map(|a| a.expr.ty.clone()).collect();
+        let pii = args.iter().find_map(|a| a.pii);
         let tiles = |arg: &Typed| matches!(arg.constant(), Some(Literal::Integer(1..=MAX_TILES)));
-        let Some(ty) = (function.get().result)(&types).filter(|_| args.iter().all(tiles)) else {
+        let Some(ty) = (function.get().result)(&types).filter(|_| aggregate || args.iter().all(tiles)) else {
             let message = match function {
+                _ if aggregate => format!("{}: `{name}` over rows takes one value that fits", self.subject),
                 FunctionId::NTILE => format!("{}: `ntile` takes one whole number above 0", self.subject),
                 _ => format!("{}: `{name}` takes no arguments", self.subject),
             };
@@ -194,34 +210,28 @@ impl Typer<'_> {
             args: args.into_iter().map(|a| a.expr).collect(),
             partition_by: partition_by.into_iter().map(|p| p.expr).collect(),
             order_by: order_by.map(|(t, (_, descending))| OrderBy { expr: t.expr, descending: *descending }).collect(),
-            running: false,
+            running: aggregate && !over.order_by.is_empty(),
         };
-        Some(Typed { expr: Expr { kind: ExprKind::Window(Box::new(call)), ty }, span, declared: None, pii: None })
+        let expr = Expr { kind: ExprKind::Window(Box::new(call)), ty };
+        Some(Typed { pii: pii.filter(|_| function != FunctionId::COUNT), expr, span, declared: None })
     }
 }
 
-/// How many arguments a signature has; `None` if any number.
-fn arity(signature: &str) -> Option<usize> {
-    let inside = signature.split_once('(')?.1.split_once(')')?.0;
-    if inside.contains("...") {
-        return None;
+/// How many arguments a signature has, at least and at most; those in brackets may be left out.
+fn arity(signature: &str) -> (usize, usize) {
+    let inside = signature.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map_or("", |(inside, _)| inside);
+    let count = |list: &str| if list.is_empty() { 0 } else { list.split(',').count() };
+    match inside.split_once('[') {
+        _ if inside.contains("...") => (1, usize::MAX),
+        Some((needed, _)) => (count(needed), count(inside)),
+        None => (count(inside), count(inside)),
     }
-    Some(if inside.is_empty() { 0 } else { inside.split(',').count() })
+}
+
+fn is_calendar(function: FunctionId) -> bool {
+    matches!(function, FunctionId::DATE_TRUNC | FunctionId::EXTRACT | FunctionId::DAYS_BETWEEN | FunctionId::DATE_ADD)
 }
 
 fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
-}
-
-/// A text constant where a date or instant is wanted, as that; other text is left to be refused.
-fn text_as_time(arg: &mut Typed) {
-    if matches!(arg.constant(), Some(Literal::String(_))) {
-        for ty in [Type::Date, Type::Timestamp] {
-            let read = coerce(arg.expr.clone(), &ty);
-            if matches!(read.kind, ExprKind::Literal(_)) {
-                arg.expr = read;
-                return;
-            }
-        }
-    }
 }

@@ -4,9 +4,11 @@
 //! silent.
 
 mod aggregates;
+mod calendar;
 mod catalogue;
 mod chains;
 mod conditions;
+mod derived;
 mod entities;
 mod fields;
 mod finish;
@@ -16,6 +18,8 @@ mod limit;
 mod lock;
 mod names;
 mod native;
+mod pattern;
+mod phone;
 mod rfm;
 mod samples;
 mod scope;

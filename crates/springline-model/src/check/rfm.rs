@@ -195,7 +195,7 @@ impl Builder<'_> {
 
     fn recency(&self) -> Ast {
         let last = self.aggregate(FunctionId::MAX, vec![self.event(), self.name("at")], self.span);
-        let now = self.call(super::functions::AS_OF, Vec::new(), None, None);
+        let now = self.call(FunctionId::AS_OF.get().name, Vec::new(), None, None);
         self.call(FunctionId::DAYS_BETWEEN.get().name, vec![last, now], None, None)
     }
 

@@ -178,7 +178,7 @@ impl Reader<'_> {
             // Text stays as it is written, whatever it looks like.
             (Some(Literal::Null), _) => Some(Literal::Null),
             (_, Type::String | Type::Json) => Some(Literal::String(scalar.value.text.clone())),
-            (Some(literal), ty) => adapt(literal, ty),
+            (Some(literal), ty) => adapt(literal, ty, self.catalogue.zone.as_deref()),
             (None, _) => None,
         };
         if read.is_none() {

@@ -10,7 +10,7 @@ use crate::{Code, Diagnostic, EntityId, FieldId, SegmentId, SourceMap, Span, Val
 use super::aggregates::{sliced, slices};
 use super::catalogue::Catalogue;
 use super::scope::Scope;
-use super::unify::{Clash, Typed, unify};
+use super::unify::{Clash, Typed, coerce, unify};
 
 /// Checks the expressions of one definition.
 pub(super) struct Typer<'a> {
@@ -191,22 +191,20 @@ impl<'a> Typer<'a> {
             self.out.push(Diagnostic::error(Code::TypeMismatch, span, message).hint(hint));
             return None;
         }
-        if (&from, ty) == (&Type::Timestamp, &Type::Date) {
-            self.warn_of_utc("a cast to `date`", span);
-        }
         let expr = match (&expr.kind, ty) {
             _ if from == *ty => expr,
             (ExprKind::Literal(Literal::Null), ty) => Expr::null(ty.clone()),
             // Each value has one form as text; engines' own casts differ.
             (_, Type::String) => Expr::call(FunctionId::TEXT, vec![expr], Type::String),
-            _ => Expr { kind: ExprKind::Cast { operand: Box::new(expr), lenient }, ty: ty.clone() },
+            _ if lenient => self.lenient(expr, ty),
+            _ => coerce(expr, ty, self.catalogue.zone.as_deref()),
         };
         Some(Typed { expr, span, declared: None, pii })
     }
 
     /// Brings operands to one type, or reports the two that clash.
     pub fn unify(&mut self, operands: &mut [Typed], verb: &str) -> Option<Type> {
-        match unify(operands) {
+        match unify(operands, self.catalogue.zone.as_deref()) {
             Ok(ty) => Some(ty),
             Err(clash) => {
                 let diagnostic = match clash {
@@ -271,9 +269,9 @@ impl<'a> Typer<'a> {
     fn same_kind(&mut self, operands: &mut [Typed]) {
         if operands.iter().any(|o| o.expr.ty == Type::Float) && operands.iter().all(|o| o.expr.ty.is_number()) {
             // Numbers have a common type, so that this cannot fail.
-            let _ = unify(operands);
+            let _ = unify(operands, None);
         } else if operands.iter().any(Typed::is_null) {
-            let _ = unify(operands);
+            let _ = unify(operands, None);
         }
     }
 }

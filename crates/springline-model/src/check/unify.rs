@@ -1,7 +1,8 @@
 //! Bringing operands to one type. Constants take the type of what they stand next to where they can,
 //! so that columns are compared as they are; the rest is cast.
 
-use springline_ir::{Expr, ExprKind, Literal, Type};
+use jiff::tz::TimeZone;
+use springline_ir::{Expr, ExprKind, FunctionId, Literal, Type};
 
 use crate::expr::{first_instant, read_day, read_instant};
 use crate::{Leaf, Pii, Span, ValueExpr};
@@ -41,12 +42,12 @@ pub(super) enum Clash {
     NotADate(usize),
 }
 
-/// Gives all operands the same type and returns it.
-pub(super) fn unify(operands: &mut [Typed]) -> Result<Type, Clash> {
+/// Gives all operands the same type and returns it. Days become instants in the time zone, UTC if there is none.
+pub(super) fn unify(operands: &mut [Typed], zone: Option<&str>) -> Result<Type, Clash> {
     let ty = common_type(operands)?;
     for operand in operands {
         let old = std::mem::replace(&mut operand.expr, Expr::null(ty.clone()));
-        operand.expr = coerce(old, &ty);
+        operand.expr = coerce(old, &ty, zone);
     }
     Ok(ty)
 }
@@ -68,7 +69,7 @@ fn common_type(operands: &[Typed]) -> Result<Type, Clash> {
                 continue;
             };
             let wider = match operand.constant() {
-                Some(literal) if adapt(literal, ty).is_some() => ty.clone(),
+                Some(literal) if adapt(literal, ty, None).is_some() => ty.clone(),
                 Some(Literal::String(text)) if ty.is_temporal() => {
                     read_instant(text).map(|_| Type::Timestamp).ok_or(Clash::NotADate(i))?
                 }
@@ -80,18 +81,38 @@ fn common_type(operands: &[Typed]) -> Result<Type, Clash> {
     Ok(base.map_or(Type::String, |(_, ty)| ty))
 }
 
-/// The expression as a value of that type, which holds all its values.
-pub(super) fn coerce(expr: ValueExpr, ty: &Type) -> ValueExpr {
+/// The expression as a value of that type. A day becomes its first instant in the time zone, and an instant the day
+/// that it is there.
+pub(super) fn coerce(expr: ValueExpr, ty: &Type, zone: Option<&str>) -> ValueExpr {
     if let ExprKind::Literal(literal) = &expr.kind
-        && let Some(literal) = adapt(literal, ty)
+        && let Some(literal) = adapt(literal, ty, zone)
     {
         return Expr { kind: ExprKind::<Leaf>::Literal(literal), ty: ty.clone() };
     }
-    expr.cast(ty.clone())
+    let turn = |function, at, zone: &str| {
+        let zone = Expr::literal(Literal::String(zone.to_owned()));
+        Expr::call(function, vec![at, zone], Type::Timestamp)
+    };
+    match (&expr.ty, ty, zone) {
+        (Type::Timestamp, Type::Date, _) if matches!(expr.kind, ExprKind::Leaf(Leaf::AsOf)) => {
+            Expr::leaf(Leaf::AsOf, Type::Date)
+        }
+        (Type::Timestamp, Type::Date, Some(zone)) => turn(FunctionId::LOCAL_TIME, expr, zone).cast(Type::Date),
+        (Type::Date, Type::Timestamp, Some(zone)) => turn(FunctionId::INSTANT_OF, expr.cast(Type::Timestamp), zone),
+        _ => expr.cast(ty.clone()),
+    }
+}
+
+/// The first instant of a day in a time zone.
+fn start_of(day: jiff::civil::Date, zone: Option<&str>) -> Option<jiff::Timestamp> {
+    match zone {
+        None => first_instant(day),
+        Some(zone) => day.to_zoned(TimeZone::get(zone).ok()?).ok().map(|zoned| zoned.timestamp()),
+    }
 }
 
 /// The constant as a constant of that type with exactly the same value, if there is one.
-pub(super) fn adapt(literal: &Literal, ty: &Type) -> Option<Literal> {
+pub(super) fn adapt(literal: &Literal, ty: &Type, zone: Option<&str>) -> Option<Literal> {
     /// Beyond this a float no longer tells neighbouring whole numbers apart.
     const EXACT_IN_FLOAT: u64 = 1 << 53;
     match (literal, ty) {
@@ -109,9 +130,12 @@ pub(super) fn adapt(literal: &Literal, ty: &Type) -> Option<Literal> {
         (Literal::Decimal { unscaled, scale }, Type::Float) => {
             format!("{unscaled}e-{scale}").parse().ok().map(Literal::Float)
         }
-        (Literal::Date(day), Type::Timestamp) => first_instant(*day).map(Literal::Timestamp),
+        (Literal::Date(day), Type::Timestamp) => start_of(*day, zone).map(Literal::Timestamp),
         (Literal::String(text), Type::Date) => read_day(text).map(Literal::Date),
-        (Literal::String(text), Type::Timestamp) => read_instant(text).map(Literal::Timestamp),
+        (Literal::String(text), Type::Timestamp) => match read_day(text) {
+            Some(day) => start_of(day, zone).map(Literal::Timestamp),
+            None => read_instant(text).map(Literal::Timestamp),
+        },
         _ => (literal.ty().as_ref() == Some(ty)).then(|| literal.clone()),
     }
 }
@@ -136,13 +160,16 @@ mod tests {
     #[test]
     fn constants_take_the_type_they_stand_next_to_if_nothing_is_lost() {
         let money = Type::decimal(12, 2);
-        assert_eq!(adapt(&Literal::Integer(5), &money), Some(Literal::Decimal { unscaled: 500, scale: 2 }));
-        assert_eq!(adapt(&Literal::Integer(i64::MAX), &money), None);
+        assert_eq!(adapt(&Literal::Integer(5), &money, None), Some(Literal::Decimal { unscaled: 500, scale: 2 }));
+        assert_eq!(adapt(&Literal::Integer(i64::MAX), &money, None), None);
         let half = Literal::Decimal { unscaled: 1250, scale: 3 };
-        assert_eq!(adapt(&half, &money), Some(Literal::Decimal { unscaled: 125, scale: 2 }));
-        assert_eq!(adapt(&half, &Type::decimal(12, 1)), None);
-        assert_eq!(adapt(&Literal::Decimal { unscaled: 300, scale: 2 }, &Type::Integer), Some(Literal::Integer(3)));
-        assert_eq!(adapt(&half, &Type::Float), Some(Literal::Float(1.25)));
-        assert_eq!(adapt(&Literal::Integer((1 << 53) + 1), &Type::Float), None);
+        assert_eq!(adapt(&half, &money, None), Some(Literal::Decimal { unscaled: 125, scale: 2 }));
+        assert_eq!(adapt(&half, &Type::decimal(12, 1), None), None);
+        assert_eq!(
+            adapt(&Literal::Decimal { unscaled: 300, scale: 2 }, &Type::Integer, None),
+            Some(Literal::Integer(3))
+        );
+        assert_eq!(adapt(&half, &Type::Float, None), Some(Literal::Float(1.25)));
+        assert_eq!(adapt(&Literal::Integer((1 << 53) + 1), &Type::Float, None), None);
     }
 }

@@ -109,6 +109,12 @@ impl Convert<'_> {
             }
             Expr::UnaryOp { op, expr: operand } => self.unary(op, *operand, depth),
             Expr::BinaryOp { left, op, right } => self.binary(*left, &op, *right, depth),
+            Expr::IsTrue(operand) => self.truth(*operand, false, false, depth),
+            Expr::IsNotTrue(operand) => self.truth(*operand, true, true, depth),
+            Expr::IsFalse(operand) => self.truth(*operand, true, false, depth),
+            Expr::IsNotFalse(operand) => self.truth(*operand, false, true, depth),
+            Expr::IsUnknown(operand) => self.one(FunctionId::IS_NULL, *operand, depth),
+            Expr::IsNotUnknown(operand) => self.one(FunctionId::IS_NOT_NULL, *operand, depth),
             Expr::IsNull(operand) => self.one(FunctionId::IS_NULL, *operand, depth),
             Expr::IsNotNull(operand) => self.one(FunctionId::IS_NOT_NULL, *operand, depth),
             Expr::InList { expr: operand, list, negated } => self.in_list(*operand, list, negated, depth),
@@ -198,6 +204,15 @@ impl Convert<'_> {
     fn one(&self, function: FunctionId, operand: Expr, depth: usize) -> Result<Ast> {
         let operand = self.expr(operand, depth)?;
         Ok(Ast { span: operand.span, kind: AstKind::Operator(function, vec![operand]) })
+    }
+
+    /// `is true` and its kin, which are never null: the condition or its opposite, or what null counts as.
+    fn truth(&self, operand: Expr, opposite: bool, if_null: bool, depth: usize) -> Result<Ast> {
+        let operand = self.expr(operand, depth)?;
+        let span = operand.span;
+        let condition = negate_if(opposite, operand);
+        let default = Ast { kind: AstKind::Literal(Literal::Boolean(if_null)), span };
+        Ok(Ast::call(FunctionId::COALESCE.get().name, vec![condition, default], span))
     }
 
     fn unary(&self, op: UnaryOperator, operand: Expr, depth: usize) -> Result<Ast> {
@@ -424,10 +439,6 @@ fn foreign(expr: &Expr) -> &'static str {
         Expr::ILike { .. } => "`ilike`; write `lower(a) like 'b%'`",
         Expr::RLike { .. } | Expr::SimilarTo { .. } => "regular expressions",
         Expr::Like { .. } => "`escape`: a backslash takes the next character as it is",
-        Expr::IsTrue(_) | Expr::IsFalse(_) | Expr::IsNotTrue(_) | Expr::IsNotFalse(_) => {
-            "`is true`; write `coalesce(a, false)`"
-        }
-        Expr::IsUnknown(_) | Expr::IsNotUnknown(_) => "`is unknown`; write `is null`",
         Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => "`is distinct from`",
         Expr::Tuple(_) => "rows of several values",
         Expr::AtTimeZone { .. } => "`at time zone`: instants are in UTC",

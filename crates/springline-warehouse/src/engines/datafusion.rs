@@ -6,9 +6,9 @@ mod discovery;
 mod errors;
 mod files;
 mod folder;
+mod functions;
 mod most_frequent;
 mod parquet_file;
-mod stable_hash;
 mod state;
 mod statement;
 
@@ -122,7 +122,7 @@ fn session(config: &TargetConfig) -> Result<SessionContext, WarehouseError> {
     let runtime = runtime.build_arc().map_err(|error| config.error(error.strip_backtrace()))?;
     let context = SessionContext::new_with_config_rt(settings, runtime);
     context.register_udaf(most_frequent::most_frequent());
-    context.register_udf(stable_hash::stable_hash());
+    functions::all().for_each(|function| context.register_udf(function));
     Ok(context)
 }
 

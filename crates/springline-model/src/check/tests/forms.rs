@@ -80,9 +80,9 @@ fn aggregates_go_over_paths() {
     field(
         "median_of(household.members)",
         expect![[r#"
-        E0207 «median_of» no function `median_of`
-            -
-    "#]],
+            E0207 «median_of» no function `median_of`
+                did you mean `median`?
+        "#]],
     );
     field(
         "most_frequent(household.members.purchase.channel)",

@@ -101,10 +101,10 @@ fn functions_are_checked_by_their_signatures() {
     "#]],
     );
     field(
-        "sum(purchase.amount) over (order by born)",
+        "median(score) over (order by born)",
         expect![[r#"
-        E0212 «sum(purchase.amount)» field `f`: an aggregate takes no `over`
-            leave it out: an aggregate gathers the events or related rows of one entity
+        E0212 «median(score)» field `f`: `median` takes no `over`
+            `over` is for window functions and for `sum`, `count`, `avg`, `min` and `max`
     "#]],
     );
     field(

@@ -1,9 +1,9 @@
-//! Names that clash, names that are taken, and the calendar of UTC.
+//! Names that clash, names that are taken, and the calendar of the project.
 
 use expect_test::expect;
 
 use super::{HEAD, load, problems, registry};
-use crate::{Severity, check};
+use crate::check;
 
 #[test]
 fn segments_share_their_names_with_the_fields_and_the_primary_key_of_their_entity() {
@@ -100,35 +100,35 @@ fn mapped_fields_do_not_take_names_that_stand_for_something_else() {
 }
 
 #[test]
-fn calendar_functions_of_instants_are_warned_of_where_days_begin_elsewhere() {
-    let fields = "      - { name: a, expr: \"date_trunc('month', created_at)\" }
-      - { name: b, expr: \"extract('year', max(purchase.at)) + 1\" }
-      - { name: c, expr: \"days_between(born, created_at)\" }
-      - { name: d, expr: cast(created_at as date) }
-      - { name: e, expr: \"count(purchase where extract('hour', at) > 20)\" }
-      - { name: f, expr: \"extract('year', born) + days_between(born, '2024-01-01') + extract('year', d)\" }
-      - { name: g, expr: cast(created_at as string) }
-";
-    let shown = |zone: &str| {
-        let text = format!("timezone: {zone}{HEAD}{fields}");
+fn calendar_functions_of_instants_count_where_the_project_is() {
+    let field = |zone: &str, expr: &str| {
+        let text = format!("timezone: {zone}{HEAD}      - {{ name: f, expr: \"{expr}\" }}\n");
         let checked = check(vec![("springline.yaml".into(), text)], &registry());
-        assert!(checked.project.is_some(), "{}", problems(&checked));
-        assert!(checked.diagnostics.iter().all(|d| d.severity == Severity::Warning));
-        problems(&checked)
+        assert!(checked.diagnostics.is_empty(), "{}", problems(&checked));
+        super::short(&checked.project.expect("a project").entities[2].fields[0].expr)
     };
-    for utc in ["UTC", "Etc/UTC", "Zulu"] {
-        assert_eq!(shown(utc), "");
-    }
+    let exprs = [
+        "date_trunc('month', created_at)",
+        "extract('hour', created_at)",
+        "days_between(born, created_at)",
+        "cast(created_at as date)",
+        "cast(born as timestamp)",
+        "born = created_at",
+        "created_at >= '2024-06-30'",
+        "extract('year', born)",
+        "cast(as_of() as date)",
+    ];
+    let all = |zone: &str| exprs.map(|expr| field(zone, expr)).join("\n");
+    assert_eq!(all("UTC"), all("Etc/UTC"));
+    assert!(!all("UTC").contains("local_time"));
     expect![[r#"
-        E0213 «date_trunc('month', created_at)» field `a`: `date_trunc` of a timestamp counts in UTC, not in Europe/Paris
-            days begin at midnight UTC here, and at midnight in Europe/Paris in windows such as `within 90 days`; use a column of type `date` where the local day matters
-        E0213 «extract('year', max(purchase.at))» field `b`: `extract` of a timestamp counts in UTC, not in Europe/Paris
-            days begin at midnight UTC here, and at midnight in Europe/Paris in windows such as `within 90 days`; use a column of type `date` where the local day matters
-        E0213 «days_between(born, created_at)» field `c`: `days_between` of a timestamp counts in UTC, not in Europe/Paris
-            days begin at midnight UTC here, and at midnight in Europe/Paris in windows such as `within 90 days`; use a column of type `date` where the local day matters
-        E0213 «created_at» field `d`: a cast to `date` of a timestamp counts in UTC, not in Europe/Paris
-            days begin at midnight UTC here, and at midnight in Europe/Paris in windows such as `within 90 days`; use a column of type `date` where the local day matters
-        E0213 «extract('hour', at)» field `e`: `extract` of a timestamp counts in UTC, not in Europe/Paris
-            days begin at midnight UTC here, and at midnight in Europe/Paris in windows such as `within 90 days`; use a column of type `date` where the local day matters
-    "#]].assert_eq(&shown("Europe/Paris"));
+        instant_of(date_trunc(String("month"): string, local_time(created_at, String("Europe/Paris"): string)), String("Europe/Paris"): string)
+        extract(String("hour"): string, local_time(created_at, String("Europe/Paris"): string))
+        days_between(born, local_time(created_at, String("Europe/Paris"): string))
+        cast(local_time(created_at, String("Europe/Paris"): string) as date, false)
+        instant_of(cast(born as timestamp, false), String("Europe/Paris"): string)
+        eq(instant_of(cast(born as timestamp, false), String("Europe/Paris"): string), created_at)
+        ge(created_at, Timestamp(2024-06-29T22:00:00Z): timestamp)
+        extract(String("year"): string, born)
+        as_of"#]].assert_eq(&all("Europe/Paris"));
 }
