@@ -197,10 +197,9 @@ impl<L> Expr<L> {
                 order_by: map_order(call.order_by, replace)?,
                 running: call.running,
             })),
-            ExprKind::Native(native) => ExprKind::Native(Box::new(Native {
-                forms: native.forms,
-                args: map_all(native.args, replace)?,
-            })),
+            ExprKind::Native(native) => {
+                ExprKind::Native(Box::new(Native { forms: native.forms, args: map_all(native.args, replace)? }))
+            }
         };
         Ok(Expr { kind, ty })
     }

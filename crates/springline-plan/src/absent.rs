@@ -51,7 +51,7 @@ impl<'a> Without<'a> {
             ExprKind::Cast { operand, .. } => cast(self.value(operand), &expr.ty),
             ExprKind::Case { .. } | ExprKind::Aggregate(_) | ExprKind::Window(_) | ExprKind::Native(_) => {
                 Known::Unknown
-            },
+            }
         }
     }
 

@@ -538,7 +538,11 @@ fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
                 **value = total_order((**value).clone(), key);
             }
         }
-        ExprKind::Native(_) | ExprKind::Window(_) | ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Aggregate(_) => {}
+        ExprKind::Native(_)
+        | ExprKind::Window(_)
+        | ExprKind::Leaf(_)
+        | ExprKind::Literal(_)
+        | ExprKind::Aggregate(_) => {}
     }
     expr
 }
