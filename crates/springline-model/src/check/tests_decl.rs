@@ -43,6 +43,9 @@ struct Reader<'a> {
     out: &'a mut Vec<Diagnostic>,
 }
 
+/// A name that may be left out.
+type OptionalName = Option<Spanned<String>>;
+
 /// A column or field, and its type.
 type Valued = (String, ValueExpr);
 
@@ -294,7 +297,7 @@ impl Reader<'_> {
     fn expected(
         &mut self,
         name: &Spanned<String>,
-        of: (Option<Spanned<String>>, Option<Spanned<String>>, Option<Spanned<String>>),
+        of: (OptionalName, OptionalName, OptionalName),
         expect: ExpectDecl,
     ) -> Option<Expected> {
         match (of, expect.members, expect.values) {
