@@ -6,13 +6,15 @@
 mod check;
 mod diagnostic;
 mod expr;
+mod packages;
 mod project;
 mod registry;
 mod source_map;
 mod syntax;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{
     Column, Destination, DestinationId, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards, Leaf, Limit,
     Mapping, Mode, Over, Pii, Project, Relationship, RelationshipId, RelationshipKind, RowId, Segment, SegmentId,

@@ -11,6 +11,8 @@ mod fields;
 mod finish;
 mod functions;
 mod names;
+mod overlay;
+mod packages;
 mod scope;
 mod segments;
 mod settings;
@@ -24,11 +26,13 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
-use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
+use crate::packages::{NoPackages, PackageSource};
+use crate::syntax::{self, ListsDecl, Node, ProjectDecl, Spanned};
 use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
 
 use catalogue::Catalogue;
 use names::{Kind, Table};
+use packages::{Imported, Root};
 
 /// The file that makes a folder a project.
 const PROJECT_FILE: &str = "springline.yaml";
@@ -46,14 +50,22 @@ pub struct Checked {
     pub sources: SourceMap,
 }
 
-/// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
-/// messages show, and the text. The order of the files is that of the diagnostics.
+/// Checks a project that imports no package, as [`check_with`] does.
 pub fn check(files: Vec<(String, String)>, registry: &Registry) -> Checked {
-    let sources = SourceMap::new(files);
+    check_with(files, registry, &NoPackages)
+}
+
+/// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
+/// messages show, and the text. The order of the files is that of the diagnostics. `packages` gives the
+/// files of what the project imports.
+pub fn check_with(files: Vec<(String, String)>, registry: &Registry, packages: &dyn PackageSource) -> Checked {
+    let mut sources = SourceMap::new(files);
     let mut out = Vec::new();
-    let project = check_files(&sources, registry, &mut out);
+    let (read, imported) = read(&mut sources, packages, &mut out);
+    let project = check_files(read, &sources, registry, &mut out);
     out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
-    let diagnostics = in_order(out);
+    let mut diagnostics = in_order(out);
+    imported.tell_origin(&mut diagnostics);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     Checked { project: project.filter(|_| !failed), diagnostics, sources }
 }
@@ -77,8 +89,7 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics
 }
 
-fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
-    let read = read(sources, out);
+fn check_files(read: Read, sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
     let ListsDecl { sources: source_items, entities, segments, destinations, syncs } = read.lists;
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
@@ -124,8 +135,34 @@ struct Read {
     incomplete: bool,
 }
 
-fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
-    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false };
+fn read(sources: &mut SourceMap, packages: &dyn PackageSource, out: &mut Vec<Diagnostic>) -> (Read, Imported) {
+    let (mut roots, mut complete) = parse(sources, out);
+    let imported = packages::import(&mut roots, sources, packages, out);
+    for root in &mut roots {
+        let span = root.node.span;
+        let node = std::mem::replace(&mut root.node, Node::mapping(Vec::new(), span));
+        root.node = syntax::expand(node, &mut complete, out);
+    }
+    overlay::overlay(&mut roots, &imported.reach, out);
+    let incomplete = !complete || !imported.complete;
+    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete };
+    let first_project = roots.iter().position(|root| root.is_project);
+    for (i, root) in roots.into_iter().enumerate() {
+        let (project, lists) = syntax::read_file(root.node, root.is_project, out);
+        if Some(i) == first_project {
+            read.project = project;
+        }
+        match lists {
+            Some(lists) => read.lists.append(lists),
+            None => read.incomplete = true,
+        }
+    }
+    (read, imported)
+}
+
+/// The trees of the project's own files, and whether all could be read.
+fn parse(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> (Vec<Root>, bool) {
+    let (mut roots, mut complete) = (Vec::new(), true);
     let mut project_file: Option<FileId> = None;
     for (file, path, text) in sources.files() {
         let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
@@ -138,7 +175,7 @@ fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
         }
         let problems = out.len();
         let node = syntax::parse(file, text, out);
-        read.incomplete |= out.len() > problems && node.is_none();
+        complete &= out.len() == problems || node.is_some();
         let first_project = is_project && project_file.is_none();
         if first_project {
             project_file = Some(file);
@@ -151,21 +188,14 @@ fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
             }
             continue;
         };
-        let (project, lists) = syntax::read_file(node, is_project, out);
-        if first_project {
-            read.project = project;
-        }
-        match lists {
-            Some(lists) => read.lists.append(lists),
-            None => read.incomplete = true,
-        }
+        roots.push(Root { owner: 0, is_project, node });
     }
     if project_file.is_none() {
         let message = format!("the folder has no {PROJECT_FILE}");
         let hint = "create one with `name`, `version: 1` and `targets`";
         out.push(Diagnostic::error(Code::MissingProject, syntax::file_start(FileId(0)), message).hint(hint));
     }
-    read
+    (roots, complete)
 }
 
 /// What springline.yaml says about the project as a whole.

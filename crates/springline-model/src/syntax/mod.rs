@@ -6,14 +6,18 @@ mod decl;
 mod decode;
 mod language;
 mod node;
+mod package;
 mod place;
 mod suggest;
+mod template;
 
 pub(crate) use condition::{
     AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition,
 };
-pub(crate) use decode::{Decode, Item, Value};
+pub(crate) use decode::{Decode, Item, Value, wrong_shape};
 pub(crate) use language::*;
-pub(crate) use node::{Scalar, Spanned, offset, parse};
+pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};
+pub(crate) use package::{ImportDecl, PackageDecl, ParameterDecl};
 pub(crate) use place::Places;
 pub(crate) use suggest::nearest;
+pub(crate) use template::{Filler, MAX_HEIGHT, expand};

@@ -5,6 +5,7 @@ mod expressions;
 mod functions;
 mod limits;
 mod names;
+mod packages;
 
 use expect_test::Expect;
 
