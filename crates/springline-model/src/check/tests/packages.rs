@@ -68,7 +68,7 @@ fn a_package_extends_an_entity_and_the_project_wins() {
     expect![[r#"
         springline/spend: spend.yaml spent
         springline/spend: spend.yaml bought
-        springline.yaml:50 buyers
+        springline.yaml:43 buyers
         springline/spend: spend.yaml:7 spenders"#]]
     .assert_eq(&names(&checked));
 }
@@ -118,7 +118,7 @@ fn parameters_must_be_there_and_be_known() {
 fn what_is_wrong_inside_names_the_import() {
     let checked = load(&[SPEND], "[{ from: springline/spend, with: { value: amuont } }]", "");
     expect![[r#"
-        E0201 «'sum({{ event }}.{{ value }})'» field `spent`: `purchase` has no column `amuont`
+        E0201 «'sum({{ event }}.{{ value }})'» event `purchase` has no column `amuont`
             did you mean `amount`?
     "#]]
     .assert_eq(&problems(&checked));
