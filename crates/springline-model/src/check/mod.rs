@@ -143,7 +143,7 @@ fn read(sources: &mut SourceMap, packages: &dyn PackageSource, out: &mut Vec<Dia
         let node = std::mem::replace(&mut root.node, Node::mapping(Vec::new(), span));
         root.node = syntax::expand(node, &mut complete, out);
     }
-    overlay::overlay(&mut roots, &imported.reach, out);
+    complete &= overlay::overlay(&mut roots, &imported.reach, out);
     let incomplete = !complete || !imported.complete;
     let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete };
     let first_project = roots.iter().position(|root| root.is_project);

@@ -17,10 +17,10 @@ struct Piece {
 /// Where a definition stands: the file, the key and the item of its list.
 type Place = (usize, usize, usize);
 
-/// Leaves one definition of each name.
-pub(super) fn overlay(roots: &mut [Root], reach: &[BTreeSet<usize>], out: &mut Vec<Diagnostic>) {
+/// Leaves one definition of each name. False if something is missing that a package builds upon.
+pub(super) fn overlay(roots: &mut [Root], reach: &[BTreeSet<usize>], out: &mut Vec<Diagnostic>) -> bool {
     if reach.len() < 2 {
-        return;
+        return true;
     }
     let mut places: HashMap<(String, String), Vec<Place>> = HashMap::new();
     let mut order = Vec::new();
@@ -65,6 +65,35 @@ pub(super) fn overlay(roots: &mut [Root], reach: &[BTreeSet<usize>], out: &mut V
     for (r, root) in roots.iter_mut().enumerate() {
         rebuild(r, root, &mut replaced, &removed);
     }
+    roots.iter_mut().filter(|root| root.owner > 0).fold(true, |complete, root| has_all(root, out) && complete)
+}
+
+/// Takes out what a package adds to an entity that nobody defines, and reports it.
+fn has_all(root: &mut Root, out: &mut Vec<Diagnostic>) -> bool {
+    let nobodys =
+        |entity: &Node| entity.get("name").is_some_and(|n| n.text().is_some()) && entity.get("source").is_none();
+    let lists = root.node.entries().iter().filter(|(key, _)| key.value == "entities");
+    let missing: Vec<Node> = lists.flat_map(|(_, list)| list.items()).filter(|e| nobodys(e)).cloned().collect();
+    for name in missing.iter().filter_map(|entity| entity.get("name")) {
+        let entity = name.text().unwrap_or_default();
+        let message = format!("the package extends entity `{entity}`, which the project does not have");
+        let hint =
+            format!("define `{entity}` with `source` and `primary_key`, or name another entity where it is imported");
+        out.push(Diagnostic::error(Code::InvalidImport, name.span, message).hint(hint));
+    }
+    if missing.is_empty() {
+        return true;
+    }
+    let span = root.node.span;
+    let entries = root.node.entries().iter().map(|(key, list)| match &list.kind {
+        NodeKind::Sequence(items) if key.value == "entities" => {
+            let kept = items.iter().filter(|entity| !nobodys(entity)).cloned().collect();
+            (key.clone(), Node::sequence(kept, list.span))
+        }
+        _ => (key.clone(), list.clone()),
+    });
+    root.node = Node::mapping(entries.collect(), span);
+    false
 }
 
 fn rebuild(r: usize, root: &mut Root, replaced: &mut HashMap<Place, Node>, removed: &HashSet<Place>) {

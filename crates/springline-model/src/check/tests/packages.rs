@@ -129,6 +129,18 @@ fn what_is_wrong_inside_names_the_import() {
 }
 
 #[test]
+fn an_entity_that_nobody_defines_is_reported_once() {
+    expect![[r#"
+        E0120 «'{{ entity }}'» the package extends entity `client`, which the project does not have
+            define `client` with `source` and `primary_key`, or name another entity where it is imported
+    "#]].assert_eq(&problems(&load(
+        &[SPEND],
+        "[{ from: springline/spend, with: { value: amount, entity: client } }]",
+        "",
+    )));
+}
+
+#[test]
 fn packages_that_clash_are_refused_unless_the_project_defines_it() {
     const OTHER: (&str, &[(&str, &str)]) = (
         "packages/other",
