@@ -65,7 +65,11 @@ pub(super) fn overlay(roots: &mut [Root], reach: &[BTreeSet<usize>], out: &mut V
     for (r, root) in roots.iter_mut().enumerate() {
         rebuild(r, root, &mut replaced, &removed);
     }
-    roots.iter_mut().filter(|root| root.owner > 0).fold(true, |complete, root| has_all(root, out) && complete)
+    let mut complete = true;
+    for root in roots.iter_mut().filter(|root| root.owner > 0) {
+        complete &= has_all(root, out);
+    }
+    complete
 }
 
 /// Takes out what a package adds to an entity that nobody defines, and reports it.

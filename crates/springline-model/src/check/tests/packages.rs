@@ -133,11 +133,8 @@ fn an_entity_that_nobody_defines_is_reported_once() {
     expect![[r#"
         E0120 «'{{ entity }}'» the package extends entity `client`, which the project does not have
             define `client` with `source` and `primary_key`, or name another entity where it is imported
-    "#]].assert_eq(&problems(&load(
-        &[SPEND],
-        "[{ from: springline/spend, with: { value: amount, entity: client } }]",
-        "",
-    )));
+    "#]]
+    .assert_eq(&problems(&load(&[SPEND], "[{ from: springline/spend, with: { value: amount, entity: client } }]", "")));
 }
 
 #[test]
