@@ -141,3 +141,30 @@ fn help_and_completions_are_there() {
     let script = springline(folder.path(), &["completions", "bash"]).run().exits(0).stdout;
     assert!(script.contains("_springline"));
 }
+
+#[test]
+fn packages_are_listed_with_their_parameters() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = springline(folder.path(), &["packages"]).run().exits(0).stdout;
+    let json = springline(folder.path(), &["packages", "--format", "json"]).run().exits(0).json();
+    let packages = json["packages"].as_array().expect("a list");
+    let mut folders: Vec<String> = std::fs::read_dir(springline_tests::root().join("models"))
+        .expect("the packages")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .map(|path| format!("springline/{}", path.file_name().expect("a name").to_string_lossy()))
+        .collect();
+    folders.sort();
+    let names: Vec<&str> = packages.iter().filter_map(|package| package["import"].as_str()).collect();
+    assert_eq!(names, folders);
+    for package in packages {
+        assert!(package["description"].as_str().is_some_and(|d| d.ends_with('.')), "{package}");
+        for parameter in package["parameters"].as_array().expect("a list") {
+            let name = parameter["name"].as_str().expect("a name");
+            assert!(parameter["description"].as_str().is_some_and(|d| d.ends_with('.')), "{package}");
+            assert!(text.contains(name), "`{name}` is missing in {text}");
+        }
+    }
+    let value = &packages[names.iter().position(|name| *name == "springline/lifetime_value").expect("it is there")];
+    assert_eq!(value["parameters"][3]["default"], "[100, 500, 2000]");
+}

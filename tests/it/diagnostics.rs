@@ -19,7 +19,9 @@ fn every_broken_project_is_told_what_is_wrong() {
         for diagnostic in json["diagnostics"].as_array().expect("a list") {
             assert!(diagnostic["line"].as_u64().is_some_and(|line| line > 0), "{diagnostic}");
             assert!(diagnostic["column"].as_u64().is_some_and(|column| column > 0), "{diagnostic}");
-            assert!(dir.join(diagnostic["file"].as_str().expect("a file")).is_file(), "{diagnostic}");
+            let file = diagnostic["file"].as_str().expect("a file");
+            // What comes with the program is no file of the case.
+            assert!(file.starts_with("springline/") || dir.join(file).is_file(), "{diagnostic}");
         }
         count += 1;
     }

@@ -121,6 +121,8 @@ codes! {
     DuplicateName = "E0107", "Two things that share their names have the same one.";
     InvalidTemplate = "E0108", "A `{{ … }}` that cannot be read, or calls something other than env() and file().";
     MissingProject = "E0109", "The folder has no springline.yaml, or more than one project.";
+    InvalidImport = "E0120", "An import that cannot be: no such package, or packages that import one another.";
+    InvalidParameter = "E0121", "A parameter that is not there, has no value or is not used.";
     UnknownName = "E0201", "A name that nothing in the project has.";
     InvalidExpression = "E0202", "An expression that cannot be read, or uses SQL that the language does not have.";
     TypeMismatch = "E0203", "Two types that do not go together.";

@@ -8,6 +8,7 @@ mod diagnostic;
 mod expr;
 mod lock;
 mod model_test;
+mod packages;
 mod project;
 mod registry;
 mod show;
@@ -15,10 +16,11 @@ mod source_map;
 mod syntax;
 mod uses;
 
-pub use check::{Checked, Outline, check};
+pub use check::{Checked, Outline, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
+pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{
     Asked, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards,
     History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,

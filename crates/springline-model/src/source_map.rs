@@ -36,6 +36,12 @@ impl SourceMap {
         SourceMap { files }
     }
 
+    /// Adds a file behind the others.
+    pub(crate) fn add(&mut self, path: String, text: String) -> FileId {
+        self.files.push((path, text));
+        FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
+    }
+
     /// Every file's number, path and text.
     pub fn files(&self) -> impl Iterator<Item = (FileId, &str, &str)> {
         self.files

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use expect_test::expect_file;
-use springline_model::{Checked, Code, Label, Severity, check};
+use springline_model::{Checked, Code, Label, Severity};
 
 fn shown(checked: &Checked) -> String {
     let place = |label: &Label| {
@@ -44,7 +44,7 @@ fn every_broken_project_is_explained_and_every_code_occurs() {
     assert!(cases.len() >= 24, "found {} cases", cases.len());
     let mut codes = BTreeSet::new();
     for case in &cases {
-        let checked = check(kit::read_project(case), &kit::registry());
+        let checked = kit::check_project(case);
         assert!(!checked.diagnostics.is_empty(), "{} is fine", case.display());
         let failed = checked.diagnostics.iter().any(|d| d.severity == Severity::Error);
         assert_eq!(checked.project.is_none(), failed, "{}", case.display());

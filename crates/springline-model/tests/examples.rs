@@ -4,8 +4,6 @@
 
 mod kit;
 
-use springline_model::check;
-
 #[test]
 fn every_example_and_golden_case_is_checked_without_diagnostics() {
     let mut projects = 0;
@@ -16,7 +14,7 @@ fn every_example_and_golden_case_is_checked_without_diagnostics() {
                 continue;
             }
             projects += 1;
-            let checked = check(kit::read_project(&dir), &kit::registry());
+            let checked = kit::check_project(&dir);
             let shown: Vec<String> = checked
                 .diagnostics
                 .iter()

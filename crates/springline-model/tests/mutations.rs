@@ -5,11 +5,29 @@
 
 mod kit;
 
-use springline_model::{Checked, Label, Registry, check};
+use springline_model::{Checked, Label, PackageSource, Registry, check, check_with};
 
 /// A project with something of everything, small so that many mutations are quick.
 const SAMPLE: &str = include_str!("sample.yaml");
-/// Of each of the two tests: a few seconds. Twenty times as many were run when the checker was written.
+/// A package with something of everything that packages have.
+const PACKAGE: &str = "package:
+  name: p
+  description: É.
+  parameters:
+    entity: { default: customer, description: x }
+    towns: { default: [a, b, \"{{ entity }}\"] }
+    least: { default: 3 }
+import: [ { from: ../q, with: { entity: \"{{ entity }}\", towns: \"{{ towns }}\" } } ]
+entities:
+  - name: \"{{ entity }}\"
+    events: [ { name: purchase, source: orders, key: id, at: at } ]
+    fields:
+      - { name: \"in_{{ town }}\", for_each: { town: \"{{ towns }}\" }, expr: \"ville = '{{ town }}'\" }
+      - { name: spent, expr: sum(purchase.amount), default: \"{{ least }}\" }
+segments:
+  - { name: best, entity: \"{{ entity }}\", where: { field: spent, gte: \"{{ least }}\" } }
+";
+/// Of each of the tests: a few seconds. Twenty times as many were run when the checker was written.
 const RUNS: u32 = 2_000;
 
 /// Marsaglia's xorshift: small, seeded, the same on every machine.
@@ -164,7 +182,7 @@ fn the_sample_is_fine() {
     assert!(checked.diagnostics.is_empty(), "{:#?}", checked.diagnostics);
 }
 
-// Two tests, so that they run side by side.
+// Three tests, so that they run side by side.
 
 #[test]
 fn no_mutation_panics() {
@@ -174,4 +192,31 @@ fn no_mutation_panics() {
 #[test]
 fn no_other_mutation_panics() {
     run(0x2545_F491_4F6C_DD1D, &kit::registry());
+}
+
+/// The same text for every package.
+struct Everywhere(String);
+
+impl PackageSource for Everywhere {
+    fn files(&self, _: &str) -> Result<Vec<(String, String)>, String> {
+        Ok(vec![("package.yaml".to_owned(), self.0.clone())])
+    }
+
+    fn shipped(&self) -> Vec<String> {
+        vec!["springline/p".to_owned()]
+    }
+}
+
+#[test]
+fn no_mutation_of_a_package_panics() {
+    let mut random = Random(0xD1B5_4A32_D192_ED03);
+    let project = format!("{SAMPLE}\nimport: [p, {{ from: p, with: {{ least: 7, towns: [x] }} }}]\n");
+    let registry = kit::registry();
+    for _ in 0..RUNS / 2 {
+        let text = mutate(PACKAGE, &mut random);
+        let files = vec![("springline.yaml".to_owned(), project.clone())];
+        let checked = check_with(files, &registry, &Everywhere(text.clone()));
+        assert!(checked.project.is_some() || !checked.diagnostics.is_empty(), "neither a project nor a word:\n{text}");
+        assert_places(&checked, &text);
+    }
 }

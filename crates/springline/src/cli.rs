@@ -117,6 +117,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = Seed::default().seed, requires = "example")]
         seed: u64,
     },
+    /// List the packages that a project can import, with their parameters
+    Packages,
     /// Run the retail example from model to delivery, step by step
     Demo {
         /// Keep the project in this folder [default: a temporary one that is removed]

@@ -51,6 +51,14 @@ impl Failure {
         }
     }
 
+    /// What happened, in one line.
+    pub(crate) fn message(self) -> String {
+        match self {
+            Failure::Other { message, .. } => message,
+            Failure::Project { .. } => "the project has problems".to_owned(),
+        }
+    }
+
     pub(crate) fn show(&self, format: Format) {
         match (self, format) {
             (Failure::Project { diagnostics, sources }, Format::Text) => {

@@ -8,6 +8,7 @@ mod connect;
 mod diagnostics;
 mod failure;
 mod output;
+mod packages;
 mod project;
 mod receiver;
 mod seed;

@@ -8,6 +8,7 @@ use springline_model::{
 };
 
 use crate::failure::Failure;
+use crate::packages::{self, Packages};
 
 /// The file that makes a folder a project.
 pub(crate) const PROJECT_FILE: &str = "springline.yaml";
@@ -38,11 +39,11 @@ pub(crate) fn load(dir: Option<&Path>) -> Result<Loaded, Failure> {
 /// Reads and checks a project.
 pub(crate) fn check(dir: Option<&Path>) -> Result<(PathBuf, Checked), Failure> {
     let dir = find(dir)?;
-    let mut files = Vec::new();
-    collect(&dir, &dir, &mut files)?;
+    let mut files = yaml_files(&dir)?;
     // The project file first, then the others by path: the same order on every machine.
     files.sort_by(|(a, _), (b, _)| (a != PROJECT_FILE, a).cmp(&(b != PROJECT_FILE, b)));
-    Ok((dir, springline_model::check(files, &registry())))
+    let packages = Packages { project: dir.clone() };
+    Ok((dir, springline_model::check_with(files, &registry(), &packages)))
 }
 
 fn find(dir: Option<&Path>) -> Result<PathBuf, Failure> {
@@ -61,13 +62,20 @@ fn find(dir: Option<&Path>) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The YAML files of a folder, without those of packages within it.
+pub(crate) fn yaml_files(dir: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let mut files = Vec::new();
+    collect(dir, dir, &mut files)?;
+    Ok(files)
+}
+
 fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Result<(), Failure> {
     let unreadable = |path: &Path, e: std::io::Error| Failure::new(format!("cannot read {}: {e}", path.display()));
     for entry in std::fs::read_dir(dir).map_err(|e| unreadable(dir, e))? {
         let path = entry.map_err(|e| unreadable(dir, e))?.path();
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
-            if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) {
+            if !name.starts_with('.') && !SKIPPED.contains(&name.as_str()) && !packages::is_package(&path) {
                 collect(root, &path, files)?;
             }
         } else if name.ends_with(".yaml") || name.ends_with(".yml") {

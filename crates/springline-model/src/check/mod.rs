@@ -18,6 +18,8 @@ mod limit;
 mod lock;
 mod names;
 mod native;
+mod overlay;
+mod packages;
 mod pattern;
 mod phone;
 mod rfm;
@@ -37,7 +39,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
-use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
+use crate::packages::{NoPackages, PackageSource};
+use crate::syntax::{self, ListsDecl, Node, ProjectDecl, Spanned};
 use crate::{
     Code, Destination, Diagnostic, FileId, LOCK_FILE, Lock, Project, Registry, Severity, Source, SourceMap, Sync,
     Target,
@@ -47,6 +50,7 @@ use catalogue::Catalogue;
 use lock::Known;
 pub(crate) use lock::read_lock;
 use names::{Kind, Table};
+use packages::{Imported, Root};
 
 /// The file that makes a folder a project.
 const PROJECT_FILE: &str = "springline.yaml";
@@ -79,15 +83,23 @@ pub struct Outline {
     pub lock: Option<Lock>,
 }
 
-/// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
-/// messages show, and the text. The order of the files is that of the diagnostics.
+/// Checks a project that imports no package, as [`check_with`] does.
 pub fn check(files: Vec<(String, String)>, registry: &Registry) -> Checked {
-    let sources = SourceMap::new(files);
+    check_with(files, registry, &NoPackages)
+}
+
+/// Checks a project. `files` are its YAML files: the path relative to the project's folder, which
+/// messages show, and the text. The order of the files is that of the diagnostics. `packages` gives the
+/// files of what the project imports.
+pub fn check_with(files: Vec<(String, String)>, registry: &Registry, packages: &dyn PackageSource) -> Checked {
+    let mut sources = SourceMap::new(files);
     let mut out = Vec::new();
     let mut outline = Outline::default();
-    let project = check_files(&sources, registry, &mut outline, &mut out);
+    let (read, imported) = read(&mut sources, packages, &mut out);
+    let project = check_files(read, &sources, registry, &mut outline, &mut out);
     out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
-    let diagnostics = in_order(out);
+    let mut diagnostics = in_order(out);
+    imported.tell_origin(&mut diagnostics);
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
     Checked { project: project.filter(|_| !failed), diagnostics, sources, outline }
 }
@@ -112,12 +124,12 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 fn check_files(
+    read: Read,
     sources: &SourceMap,
     registry: &Registry,
     outline: &mut Outline,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Project> {
-    let read = read(sources, out);
     let ListsDecl { sources: source_items, entities, segments, segment_sets: sets, destinations, syncs, tests } =
         read.lists;
     let segments = sets::expand(segments, &sets, out);
@@ -170,12 +182,46 @@ struct Read {
     lock: Known,
 }
 
-fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
-    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false, lock: Known::Nothing };
+fn read(sources: &mut SourceMap, packages: &dyn PackageSource, out: &mut Vec<Diagnostic>) -> (Read, Imported) {
+    let Parsed { mut roots, mut complete, lock } = parse(sources, out);
+    let imported = packages::import(&mut roots, sources, packages, out);
+    for root in &mut roots {
+        let span = root.node.span;
+        let node = std::mem::replace(&mut root.node, Node::mapping(Vec::new(), span));
+        root.node = syntax::expand(node, &mut complete, out);
+    }
+    complete &= overlay::overlay(&mut roots, &imported.reach, out);
+    let incomplete = !complete || !imported.complete;
+    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete, lock };
+    let first_project = roots.iter().position(|root| root.is_project);
+    for (i, root) in roots.into_iter().enumerate() {
+        let (project, lists) = syntax::read_file(root.node, root.is_project, out);
+        if Some(i) == first_project {
+            read.project = project;
+        }
+        match lists {
+            Some(lists) => read.lists.append(lists),
+            None => read.incomplete = true,
+        }
+    }
+    (read, imported)
+}
+
+/// The project's own files.
+struct Parsed {
+    /// Their trees.
+    roots: Vec<Root>,
+    /// All could be read.
+    complete: bool,
+    lock: Known,
+}
+
+fn parse(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Parsed {
+    let (mut roots, mut complete, mut lock) = (Vec::new(), true, Known::Nothing);
     let mut project_file: Option<FileId> = None;
     for (file, path, text) in sources.files() {
         if path == LOCK_FILE {
-            read.lock = read_lock(file, text, out).map_or(Known::Broken, Known::Lock);
+            lock = read_lock(file, text, out).map_or(Known::Broken, Known::Lock);
             continue;
         }
         let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
@@ -188,7 +234,7 @@ fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
         }
         let problems = out.len();
         let node = syntax::parse(file, text, out);
-        read.incomplete |= out.len() > problems && node.is_none();
+        complete &= out.len() == problems || node.is_some();
         let first_project = is_project && project_file.is_none();
         if first_project {
             project_file = Some(file);
@@ -201,21 +247,14 @@ fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
             }
             continue;
         };
-        let (project, lists) = syntax::read_file(node, is_project, out);
-        if first_project {
-            read.project = project;
-        }
-        match lists {
-            Some(lists) => read.lists.append(lists),
-            None => read.incomplete = true,
-        }
+        roots.push(Root { owner: 0, is_project, node });
     }
     if project_file.is_none() {
         let message = format!("the folder has no {PROJECT_FILE}");
         let hint = "create one with `name`, `version: 1` and `targets`";
         out.push(Diagnostic::error(Code::MissingProject, syntax::file_start(FileId(0)), message).hint(hint));
     }
-    read
+    Parsed { roots, complete, lock }
 }
 
 /// What springline.yaml says about the project as a whole.

@@ -9,6 +9,7 @@ macro_rules! decl {
     })*) => {$(
         $(#[doc = $doc])+
         #[derive(Debug, Clone)]
+        #[allow(dead_code, reason = "what is taken from the tree before it is decoded is declared for its shape")]
         pub(crate) struct $name {
             $($(#[doc = $field_doc])+ pub $field: $ty,)*
             $(#[doc = "The keys that the engine or destination knows."] pub $open: Vec<$crate::syntax::SettingDecl>,)?

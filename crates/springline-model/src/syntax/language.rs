@@ -7,6 +7,7 @@ use super::condition::ConditionDecl;
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape, Value, listed, unknown_key, wrong_shape};
 use super::node::{Node, NodeKind, Spanned};
+use super::package::{ForEachDecl, ImportDecl};
 use super::rfm::RfmDecl;
 use super::shares::{LimitDecl, SegmentSetDecl, SplitDecl};
 use super::suggest::nearest;
@@ -25,6 +26,8 @@ decl! {
         default_target: Option<Spanned<String>>,
         /// The warehouse connections by name.
         targets: Entries<TargetDecl>,
+        /// The packages whose definitions the project uses: `springline/<name>`, or a folder.
+        import: Vec<ImportDecl>,
     }
 
     /// The lists that any file may hold.
@@ -129,6 +132,8 @@ decl! {
     FieldDecl {
         /// Its name.
         name: Spanned<String>,
+        /// One field for each of these values, such as `{ purpose: [email, phone] }`, with `{{ purpose }}` in its texts.
+        for_each: Option<ForEachDecl>,
         /// What a marketer calls it.
         label: Option<Spanned<String>>,
         /// Its value.
@@ -160,6 +165,8 @@ decl! {
     SegmentDecl {
         /// Its name.
         name: Spanned<String>,
+        /// One segment for each of these values, such as `{ country: [FR, DE] }`, with `{{ country }}` in its texts.
+        for_each: Option<ForEachDecl>,
         /// What a marketer calls it.
         label: Option<Spanned<String>>,
         /// What it is for.

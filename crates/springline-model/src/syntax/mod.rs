@@ -7,21 +7,25 @@ mod decode;
 mod language;
 mod lock;
 mod node;
+mod package;
 mod place;
 mod rfm;
 mod shares;
 mod suggest;
+mod template;
 mod tests_decl;
 
 pub(crate) use condition::{
     Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
 };
-pub(crate) use decode::{Decode, Entries, Item, Value};
+pub(crate) use decode::{Decode, Entries, Item, Value, wrong_shape};
 pub(crate) use language::*;
 pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
-pub(crate) use node::{Scalar, Spanned, offset, parse};
+pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};
+pub(crate) use package::{ImportDecl, PackageDecl, ParameterDecl};
 pub(crate) use place::Places;
 pub(crate) use rfm::{RfmDecl, RfmSegmentDecl, ScoreRange, ThresholdsDecl};
 pub(crate) use shares::{Direction, LimitDecl, SampleCondition, SampleRange, SegmentSetDecl, Share, SplitDecl, WHOLE};
 pub(crate) use suggest::nearest;
+pub(crate) use template::{Filler, MAX_HEIGHT, expand};
 pub(crate) use tests_decl::{ExpectDecl, ExpectedRow, FieldOfDecl, SizeDecl, TestDecl};

@@ -8,9 +8,9 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use crate::{Code, Diagnostic, FileId, Span};
 
 /// How deep a file may nest, aliases followed. Every later pass may recurse this deep without care.
-const MAX_DEPTH: u32 = 64;
+pub(super) const MAX_DEPTH: u32 = 64;
 /// How many nodes a file may have, aliases followed: a small file must not grow into a huge project.
-const MAX_NODES: u64 = 2_000_000;
+pub(super) const MAX_NODES: u64 = 2_000_000;
 
 /// From so many keys on a mapping's keys are hashed.
 const LONG_MAPPING: usize = 24;
@@ -78,6 +78,56 @@ impl Node {
     pub fn mapping(entries: Vec<(Spanned<String>, Node)>, span: Span) -> Node {
         let (height, size) = measure(entries.iter().map(|(_, node)| node));
         Node { kind: NodeKind::Mapping(entries), span, height, size }
+    }
+
+    /// A list of items that were part of another.
+    pub fn sequence(items: Vec<Node>, span: Span) -> Node {
+        let (height, size) = measure(items.iter());
+        Node { kind: NodeKind::Sequence(items), span, height, size }
+    }
+
+    /// The same value at another place.
+    pub fn at(&self, span: Span) -> Node {
+        Node { span, ..self.clone() }
+    }
+
+    /// The same place with another text, written as it was.
+    pub fn with_text(&self, text: String, plain: bool) -> Node {
+        Node::scalar(text, plain, self.span)
+    }
+
+    /// How deep it nests.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// How many nodes it has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The text of a single value that is not null.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar(scalar) if !scalar.is_null() => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub fn items(&self) -> &[Node] {
+        match &self.kind {
+            NodeKind::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The entries of a mapping; none of anything else.
+    pub fn entries(&self) -> &[(Spanned<String>, Node)] {
+        match &self.kind {
+            NodeKind::Mapping(entries) => entries,
+            _ => &[],
+        }
     }
 
     /// The entries of a mapping; none of anything else.
@@ -278,7 +328,10 @@ fn read_key(
 ) -> PendingKey {
     let span = node.span;
     let NodeKind::Scalar(scalar) = node.kind else {
-        out.push(Diagnostic::error(Code::WrongShape, span, "a key is a list or a mapping").hint("keys are text"));
+        out.push(
+            Diagnostic::error(Code::WrongShape, span, "a key is a list or a mapping")
+                .hint("keys are text; put quotes around a value that begins with `{{`"),
+        );
         return PendingKey::Refused;
     };
     // Most mappings are short: only the names of long ones, such as columns, are kept for looking up.

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use springline_model::{DestinationKind, EngineKind, Mode, OptionKind, Registry};
+use springline_model::{
+    Checked, DestinationKind, EngineKind, Mode, OptionKind, PACKAGE_FILE, PackageSource, Registry, SHIPPED, check_with,
+};
 
 /// Engines and destinations with the options of the real ones.
 pub fn registry() -> Registry {
@@ -48,6 +50,30 @@ pub fn folder(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+/// The packages of the repository, and folders seen from a project's.
+struct Packages<'a>(&'a Path);
+
+impl PackageSource for Packages<'_> {
+    fn files(&self, from: &str) -> Result<Vec<(String, String)>, String> {
+        let folder = match from.strip_prefix(SHIPPED) {
+            Some(name) => folder("models").join(name),
+            None => self.0.join(from),
+        };
+        if folder.is_dir() { Ok(read_project(&folder)) } else { Err(format!("there is no package `{from}`")) }
+    }
+
+    fn shipped(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(folder("models")).unwrap().map(|entry| entry.unwrap());
+        let folders = entries.filter(|entry| entry.path().is_dir());
+        folders.map(|entry| format!("{SHIPPED}{}", entry.file_name().to_string_lossy())).collect()
+    }
+}
+
+/// Checks the project of a folder, with what it imports.
+pub fn check_project(root: &Path) -> Checked {
+    check_with(read_project(root), &registry(), &Packages(root))
+}
+
 /// The YAML files of a folder, the project's first and then by path.
 pub fn read_project(root: &Path) -> Vec<(String, String)> {
     let mut files = Vec::new();
@@ -60,6 +86,9 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
+            if path.join(PACKAGE_FILE).is_file() {
+                continue;
+            }
             collect(root, &path, files);
         } else if path.extension().is_some_and(|e| e == "yaml") {
             let name = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");

@@ -5,6 +5,7 @@ mod catalog_write;
 mod compile;
 mod demo;
 mod init;
+mod packages;
 mod preview;
 mod run;
 mod sync;
@@ -34,6 +35,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Init { dir, example, customers, seed } => {
             init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })
         }
+        Command::Packages => packages::execute(&global),
         Command::Demo { dir } => demo::execute(dir).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "springline", &mut std::io::stdout());

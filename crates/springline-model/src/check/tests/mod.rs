@@ -7,6 +7,7 @@ mod forms;
 mod functions;
 mod limits;
 mod names;
+mod packages;
 
 use expect_test::Expect;
 

@@ -1,0 +1,1071 @@
+-- segment.buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.prospects
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE NOT COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.new_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" = 1
+  AND "customer"."purchase_exists_30d";
+
+-- segment.one_time_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" = 1;
+
+-- segment.repeat_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" >= 2;
+
+-- segment.active_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_90d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2024-04-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_90d", 0) AS "orders_90d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."orders_90d" >= 1;
+
+-- segment.lapsing_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_365d",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-04-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_90d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "orders_365d",
+    COALESCE("purchase"."purchase_count_90d", 0) AS "orders_90d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."orders_365d" >= 2
+  AND "customer"."orders_90d" = 0;
+
+-- segment.dormant_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE)
+  AND NOT COALESCE("purchase"."purchase_exists_365d", FALSE);
+
+-- segment.big_spenders
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_sum_amount_365d", CAST('0.00' AS DECIMAL(2, 2))) AS "revenue_365d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."revenue_365d" >= CAST('1000.00' AS DECIMAL(6, 2));
+
+-- segment.rfm_champions
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'champions';
+
+-- segment.rfm_potential_loyalists
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'potential_loyalists';
+
+-- segment.rfm_new_customers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'new_customers';
+
+-- segment.rfm_loyal
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'loyal';
+
+-- segment.rfm_need_attention
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'need_attention';
+
+-- segment.rfm_at_risk
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'at_risk';
+
+-- segment.rfm_hibernating
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'hibernating';
+
+-- segment.rfm_lost
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'lost';
+
+-- segment.high_lifetime_value
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "ltv_total"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."ltv_total" >= CAST('500.00' AS DECIMAL(5, 2));
+
+-- segment.regular_rhythm
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "ltv_count",
+    "purchase"."purchase_min_ordered_at" AS "ltv_first_at",
+    "purchase"."purchase_max_ordered_at" AS "ltv_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."ltv_count",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."ltv_count" >= 3
+  AND "customer"."ltv_days_between" <= CAST('45.000000' AS DECIMAL(8, 6));
+
+-- segment.with_email
+WITH
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    NULLIF(LOWER(BTRIM("customer_base"."email")), '') AS "email_key"
+  FROM "crm"."customers" AS "customer_base"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."email_key" LIKE '%_@_%';
+
+-- segment.with_phone
+WITH
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    NULLIF(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(BTRIM("customer_base"."phone"), ' ', ''), '-', ''), '.', ''), '(', ''), ')', ''), '') AS "phone_key"
+  FROM "crm"."customers" AS "customer_base"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."phone_key" IS NOT NULL;
+
+-- segment.out_of_reach
+WITH
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    NULLIF(LOWER(BTRIM("customer_base"."email")), '') AS "email_key",
+    NULLIF(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(BTRIM("customer_base"."phone"), ' ', ''), '-', ''), '.', ''), '(', ''), ')', ''), '') AS "phone_key"
+  FROM "crm"."customers" AS "customer_base"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    COALESCE("customer_1"."email_key" LIKE '%_@_%', FALSE) AS "with_email",
+    COALESCE("customer_1"."phone_key" IS NOT NULL, FALSE) AS "with_phone"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE NOT ("customer"."with_email" OR "customer"."with_phone");
+
+-- state.schema
+CREATE SCHEMA IF NOT EXISTS "springline";
+
+-- membership.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
+  "segment" VARCHAR,
+  "entity_id" VARCHAR,
+  "entered_at" TIMESTAMP(6),
+  "exited_at" TIMESTAMP(6)
+);
+
+-- entity.customer
+CREATE OR REPLACE TABLE "springline"."entity_customer" AS
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-04-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_90d",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_365d",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
+    CAST(SUM("purchase_rows"."amount") FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS DECIMAL(38, 2)) AS "purchase_sum_amount_365d",
+    CAST(AVG(CAST("purchase_rows"."amount" AS DECIMAL(38, 6))) AS DECIMAL(38, 6)) AS "purchase_avg_amount",
+    MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at",
+    MAX("purchase_rows"."ordered_at") FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_max_ordered_at_365d",
+    COUNT(*) > 0 AS "purchase_exists",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_365d",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count",
+    COALESCE("purchase"."purchase_count_90d", 0) AS "orders_90d",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "orders_365d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "revenue",
+    COALESCE("purchase"."purchase_sum_amount_365d", CAST('0.00' AS DECIMAL(2, 2))) AS "revenue_365d",
+    "purchase"."purchase_avg_amount" AS "average_order",
+    "purchase"."purchase_min_ordered_at" AS "first_order_at",
+    "purchase"."purchase_max_ordered_at" AS "last_order_at",
+    "purchase"."purchase_max_ordered_at_365d" AS "rfm_last_at",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    COALESCE("purchase"."purchase_sum_amount_365d", CAST('0.00' AS DECIMAL(2, 2))) AS "rfm_monetary",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "ltv_total",
+    COALESCE("purchase"."purchase_count", 0) AS "ltv_count",
+    "purchase"."purchase_min_ordered_at" AS "ltv_first_at",
+    "purchase"."purchase_max_ordered_at" AS "ltv_last_at",
+    NULLIF(LOWER(BTRIM("customer_base"."email")), '') AS "email_key",
+    NULLIF(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(BTRIM("customer_base"."phone"), ' ', ''), '-', ''), '.', ''), '(', ''), ')', ''), '') AS "phone_key",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers",
+    COALESCE(NOT COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "prospects",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE) AND NOT COALESCE("purchase"."purchase_exists_365d", FALSE), FALSE) AS "dormant_buyers"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."order_count",
+    "customer_1"."orders_90d",
+    "customer_1"."orders_365d",
+    "customer_1"."revenue",
+    "customer_1"."revenue_365d",
+    "customer_1"."average_order",
+    "customer_1"."first_order_at",
+    "customer_1"."last_order_at",
+    "customer_1"."rfm_last_at",
+    "customer_1"."rfm_frequency",
+    "customer_1"."rfm_monetary",
+    "customer_1"."ltv_total",
+    "customer_1"."ltv_count",
+    "customer_1"."ltv_first_at",
+    "customer_1"."ltv_last_at",
+    "customer_1"."email_key",
+    "customer_1"."phone_key",
+    "customer_1"."buyers",
+    "customer_1"."prospects",
+    "customer_1"."dormant_buyers",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f",
+    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_monetary" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_m",
+    CAST(CAST("customer_1"."ltv_total" AS DECIMAL(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS DECIMAL(38, 6)) AS "ltv_average_basket",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between",
+    CASE WHEN "customer_1"."ltv_total" < CAST('100.00' AS DECIMAL(5, 2)) THEN 'low' WHEN "customer_1"."ltv_total" < CAST('500.00' AS DECIMAL(5, 2)) THEN 'mid' WHEN "customer_1"."ltv_total" < CAST('2000.00' AS DECIMAL(6, 2)) THEN 'high' WHEN "customer_1"."ltv_total" >= CAST('2000.00' AS DECIMAL(6, 2)) THEN 'top' END AS "ltv_band",
+    ENCODE(SHA256("customer_1"."email_key"), 'hex') AS "email_hash",
+    COALESCE("customer_1"."order_count" = 1 AND "customer_1"."purchase_exists_30d", FALSE) AS "new_buyers",
+    COALESCE("customer_1"."order_count" = 1, FALSE) AS "one_time_buyers",
+    COALESCE("customer_1"."order_count" >= 2, FALSE) AS "repeat_buyers",
+    COALESCE("customer_1"."orders_90d" >= 1, FALSE) AS "active_buyers",
+    COALESCE("customer_1"."orders_365d" >= 2 AND "customer_1"."orders_90d" = 0, FALSE) AS "lapsing_buyers",
+    COALESCE("customer_1"."revenue_365d" >= CAST('1000.00' AS DECIMAL(6, 2)), FALSE) AS "big_spenders",
+    COALESCE("customer_1"."ltv_total" >= CAST('500.00' AS DECIMAL(5, 2)), FALSE) AS "high_lifetime_value",
+    COALESCE("customer_1"."email_key" LIKE '%_@_%', FALSE) AS "with_email",
+    COALESCE("customer_1"."phone_key" IS NOT NULL, FALSE) AS "with_phone"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_3" AS (
+  SELECT
+    "customer_2"."customer_id",
+    "customer_2"."order_count",
+    "customer_2"."orders_90d",
+    "customer_2"."orders_365d",
+    "customer_2"."revenue",
+    "customer_2"."revenue_365d",
+    "customer_2"."average_order",
+    "customer_2"."first_order_at",
+    "customer_2"."last_order_at",
+    "customer_2"."rfm_last_at",
+    "customer_2"."rfm_frequency",
+    "customer_2"."rfm_monetary",
+    "customer_2"."ltv_total",
+    "customer_2"."ltv_count",
+    "customer_2"."ltv_first_at",
+    "customer_2"."ltv_last_at",
+    "customer_2"."email_key",
+    "customer_2"."phone_key",
+    "customer_2"."buyers",
+    "customer_2"."prospects",
+    "customer_2"."dormant_buyers",
+    "customer_2"."rfm_r",
+    "customer_2"."rfm_f",
+    "customer_2"."rfm_m",
+    "customer_2"."ltv_average_basket",
+    "customer_2"."ltv_days_between",
+    "customer_2"."ltv_band",
+    "customer_2"."email_hash",
+    "customer_2"."new_buyers",
+    "customer_2"."one_time_buyers",
+    "customer_2"."repeat_buyers",
+    "customer_2"."active_buyers",
+    "customer_2"."lapsing_buyers",
+    "customer_2"."big_spenders",
+    "customer_2"."high_lifetime_value",
+    "customer_2"."with_email",
+    "customer_2"."with_phone",
+    CAST(CAST(CAST("customer_2"."rfm_r" AS BIGINT) * 100 AS BIGINT) + CAST("customer_2"."rfm_f" AS BIGINT) * 10 AS BIGINT) + "customer_2"."rfm_m" AS "rfm_score",
+    CASE WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 4 THEN 'champions' WHEN "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_f" >= 2 THEN 'potential_loyalists' WHEN "customer_2"."rfm_r" >= 4 THEN 'new_customers' WHEN "customer_2"."rfm_r" = 3 AND "customer_2"."rfm_f" >= 4 THEN 'loyal' WHEN "customer_2"."rfm_r" = 3 THEN 'need_attention' WHEN "customer_2"."rfm_f" >= 4 THEN 'at_risk' WHEN "customer_2"."rfm_f" >= 2 THEN 'hibernating' WHEN "customer_2"."rfm_f" = 1 THEN 'lost' END AS "rfm_segment",
+    COALESCE("customer_2"."ltv_count" >= 3 AND "customer_2"."ltv_days_between" <= CAST('45.000000' AS DECIMAL(8, 6)), FALSE) AS "regular_rhythm",
+    COALESCE(NOT ("customer_2"."with_email" OR "customer_2"."with_phone"), FALSE) AS "out_of_reach"
+  FROM "customer_2"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_3"."customer_id",
+    "customer_3"."order_count",
+    "customer_3"."orders_90d",
+    "customer_3"."orders_365d",
+    "customer_3"."revenue",
+    "customer_3"."revenue_365d",
+    "customer_3"."average_order",
+    "customer_3"."first_order_at",
+    "customer_3"."last_order_at",
+    "customer_3"."rfm_last_at",
+    "customer_3"."rfm_frequency",
+    "customer_3"."rfm_monetary",
+    "customer_3"."ltv_total",
+    "customer_3"."ltv_count",
+    "customer_3"."ltv_first_at",
+    "customer_3"."ltv_last_at",
+    "customer_3"."email_key",
+    "customer_3"."phone_key",
+    "customer_3"."buyers",
+    "customer_3"."prospects",
+    "customer_3"."dormant_buyers",
+    "customer_3"."rfm_r",
+    "customer_3"."rfm_f",
+    "customer_3"."rfm_m",
+    "customer_3"."ltv_average_basket",
+    "customer_3"."ltv_days_between",
+    "customer_3"."ltv_band",
+    "customer_3"."email_hash",
+    "customer_3"."new_buyers",
+    "customer_3"."one_time_buyers",
+    "customer_3"."repeat_buyers",
+    "customer_3"."active_buyers",
+    "customer_3"."lapsing_buyers",
+    "customer_3"."big_spenders",
+    "customer_3"."high_lifetime_value",
+    "customer_3"."with_email",
+    "customer_3"."with_phone",
+    "customer_3"."rfm_score",
+    "customer_3"."rfm_segment",
+    "customer_3"."regular_rhythm",
+    "customer_3"."out_of_reach",
+    COALESCE("customer_3"."rfm_segment" = 'champions', FALSE) AS "rfm_champions",
+    COALESCE("customer_3"."rfm_segment" = 'potential_loyalists', FALSE) AS "rfm_potential_loyalists",
+    COALESCE("customer_3"."rfm_segment" = 'new_customers', FALSE) AS "rfm_new_customers",
+    COALESCE("customer_3"."rfm_segment" = 'loyal', FALSE) AS "rfm_loyal",
+    COALESCE("customer_3"."rfm_segment" = 'need_attention', FALSE) AS "rfm_need_attention",
+    COALESCE("customer_3"."rfm_segment" = 'at_risk', FALSE) AS "rfm_at_risk",
+    COALESCE("customer_3"."rfm_segment" = 'hibernating', FALSE) AS "rfm_hibernating",
+    COALESCE("customer_3"."rfm_segment" = 'lost', FALSE) AS "rfm_lost"
+  FROM "customer_3"
+)
+SELECT
+  "customer"."customer_id",
+  "customer"."order_count",
+  "customer"."orders_90d",
+  "customer"."orders_365d",
+  "customer"."revenue",
+  "customer"."revenue_365d",
+  "customer"."average_order",
+  "customer"."first_order_at",
+  "customer"."last_order_at",
+  "customer"."rfm_last_at",
+  "customer"."rfm_frequency",
+  "customer"."rfm_monetary",
+  "customer"."rfm_r",
+  "customer"."rfm_f",
+  "customer"."rfm_m",
+  "customer"."rfm_score",
+  "customer"."rfm_segment",
+  "customer"."ltv_total",
+  "customer"."ltv_count",
+  "customer"."ltv_average_basket",
+  "customer"."ltv_first_at",
+  "customer"."ltv_last_at",
+  "customer"."ltv_days_between",
+  "customer"."ltv_band",
+  "customer"."email_key",
+  "customer"."phone_key",
+  "customer"."email_hash",
+  "customer"."buyers",
+  "customer"."prospects",
+  "customer"."new_buyers",
+  "customer"."one_time_buyers",
+  "customer"."repeat_buyers",
+  "customer"."active_buyers",
+  "customer"."lapsing_buyers",
+  "customer"."dormant_buyers",
+  "customer"."big_spenders",
+  "customer"."rfm_champions",
+  "customer"."rfm_potential_loyalists",
+  "customer"."rfm_new_customers",
+  "customer"."rfm_loyal",
+  "customer"."rfm_need_attention",
+  "customer"."rfm_at_risk",
+  "customer"."rfm_hibernating",
+  "customer"."rfm_lost",
+  "customer"."high_lifetime_value",
+  "customer"."regular_rhythm",
+  "customer"."with_email",
+  "customer"."with_phone",
+  "customer"."out_of_reach"
+FROM "customer";
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+WITH
+"current_members" AS (
+  SELECT
+    'buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."buyers"
+  UNION ALL
+  SELECT
+    'prospects' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."prospects"
+  UNION ALL
+  SELECT
+    'new_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."new_buyers"
+  UNION ALL
+  SELECT
+    'one_time_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."one_time_buyers"
+  UNION ALL
+  SELECT
+    'repeat_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."repeat_buyers"
+  UNION ALL
+  SELECT
+    'active_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."active_buyers"
+  UNION ALL
+  SELECT
+    'lapsing_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."lapsing_buyers"
+  UNION ALL
+  SELECT
+    'dormant_buyers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."dormant_buyers"
+  UNION ALL
+  SELECT
+    'big_spenders' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."big_spenders"
+  UNION ALL
+  SELECT
+    'rfm_champions' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_champions"
+  UNION ALL
+  SELECT
+    'rfm_potential_loyalists' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_potential_loyalists"
+  UNION ALL
+  SELECT
+    'rfm_new_customers' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_new_customers"
+  UNION ALL
+  SELECT
+    'rfm_loyal' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_loyal"
+  UNION ALL
+  SELECT
+    'rfm_need_attention' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_need_attention"
+  UNION ALL
+  SELECT
+    'rfm_at_risk' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_at_risk"
+  UNION ALL
+  SELECT
+    'rfm_hibernating' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_hibernating"
+  UNION ALL
+  SELECT
+    'rfm_lost' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."rfm_lost"
+  UNION ALL
+  SELECT
+    'high_lifetime_value' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."high_lifetime_value"
+  UNION ALL
+  SELECT
+    'regular_rhythm' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."regular_rhythm"
+  UNION ALL
+  SELECT
+    'with_email' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."with_email"
+  UNION ALL
+  SELECT
+    'with_phone' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."with_phone"
+  UNION ALL
+  SELECT
+    'out_of_reach' AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+  WHERE "e"."out_of_reach"
+),
+"open_intervals" AS (
+  SELECT
+    "m"."segment",
+    "m"."entity_id",
+    "m"."entered_at",
+    "m"."exited_at"
+  FROM "springline"."membership_customer" AS "m"
+  WHERE "m"."exited_at" IS NULL
+)
+SELECT
+  "m"."segment",
+  "m"."entity_id",
+  "m"."entered_at",
+  "m"."exited_at"
+FROM "springline"."membership_customer" AS "m"
+WHERE "m"."exited_at" IS NOT NULL
+UNION ALL
+SELECT
+  COALESCE("o"."segment", "c"."segment") AS "segment",
+  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
+  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
+FROM "open_intervals" AS "o"
+FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+

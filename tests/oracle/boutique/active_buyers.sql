@@ -1,0 +1,1 @@
+SELECT customer_id FROM past GROUP BY customer_id HAVING max(paid_at) >= TIMESTAMP '2024-04-01 00:00:00'

@@ -1,0 +1,1 @@
+SELECT customer_id FROM past GROUP BY customer_id HAVING count(*) = 1

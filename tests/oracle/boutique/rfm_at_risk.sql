@@ -1,0 +1,1 @@
+SELECT customer_id FROM fifths WHERE r >= 4 AND f <= 2

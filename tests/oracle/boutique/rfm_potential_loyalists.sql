@@ -1,0 +1,1 @@
+SELECT customer_id FROM fifths WHERE r <= 2 AND f IN (3, 4)

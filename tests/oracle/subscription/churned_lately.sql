@@ -1,0 +1,1 @@
+SELECT reader_id FROM gone WHERE left_at >= TIMESTAMP '2024-05-31 00:00:00'

@@ -1,0 +1,1 @@
+SELECT DISTINCT reader_id FROM running
