@@ -156,6 +156,9 @@ functions! {
     TEXT = "text", Internal, "text(a) -> string", any_to_string, Propagates,
         "The value as text, one form per value: decimals with their scale, days as YYYY-MM-DD, instants as YYYY-MM-DDTHH:MM:SS.ffffffZ.",
         [];
+    EACH = "each", Internal, "each(string, ...) -> string", strings_to_string, Special,
+        "One row for each argument, those that are null as a row of null. A column of a result only.",
+        [];
     COUNT = "count", Aggregate, "count(event) or count(a) -> integer", counted, Skips,
         "How many rows, or how many values that are not null; 0 where there are none.",
         [("count(purchase)", "3")];

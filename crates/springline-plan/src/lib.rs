@@ -9,9 +9,12 @@ mod build;
 mod clock;
 mod entity;
 mod gather;
+mod history;
+mod intervals;
 mod members;
 mod preview;
 mod reads;
+mod sizes;
 mod state;
 mod sync;
 mod wanted;
@@ -21,10 +24,12 @@ use springline_ir::{Capabilities, Statement};
 use springline_model::{Project, SourceMap};
 
 pub use clock::PlanError;
-pub use members::{RunPlan, run};
+pub use history::{between, segment_sizes, stays};
+pub use intervals::MembershipPlan;
+pub use members::{Ground, Position, RunPlan, ground, run};
 pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
 pub use reads::tables_read;
-pub use state::{StateTables, runs_columns, runs_table};
+pub use state::{MembershipTables, StateTables, new_size_columns, runs_columns, runs_table};
 pub use sync::{CHANGE, DesiredColumn, HASH, KEY, SyncPlan, sync};
 
 /// What every plan is made from.

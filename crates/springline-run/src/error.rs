@@ -47,7 +47,10 @@ pub enum RunError {
         job: String,
     },
     /// A run for an earlier instant than the last one.
-    #[error("entity `{entity}` was last run as of {last}; a run as of {as_of} would rewrite its history")]
+    #[error(
+        "entity `{entity}` was last run as of {last}; a run as of {as_of} would change what its history says of the time \
+         before"
+    )]
     Backwards {
         /// The entity.
         entity: String,
@@ -55,6 +58,14 @@ pub enum RunError {
         last: String,
         /// The instant asked for.
         as_of: String,
+    },
+    /// There was no run yet, so nothing is known of who was in which segment when.
+    #[error("entity `{entity}` has no history in target `{target}`: it was not run yet")]
+    NoHistory {
+        /// The entity.
+        entity: String,
+        /// The target.
+        target: String,
     },
     /// A local file could not be read or written.
     #[error("cannot use {path}: {error}", path = path.display())]
@@ -75,7 +86,10 @@ impl RunError {
         match self {
             RunError::Warehouse(error) => error.hint().map(str::to_owned),
             RunError::Keys { .. } => Some("choose another `key:`, or make the rows of the source unique".to_owned()),
-            RunError::Backwards { last, .. } => Some(format!("use an `--as-of` of {last} or later")),
+            RunError::Backwards { last, .. } => Some(format!(
+                "use an `--as-of` of {last} or later, or `--backfill` to mend the history at that instant from the data of today"
+            )),
+            RunError::NoHistory { entity, .. } => Some(format!("run it: `springline run {entity}`")),
             RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
             _ => None,
         }

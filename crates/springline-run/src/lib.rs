@@ -5,6 +5,7 @@
 mod arrow_types;
 mod cells;
 mod error;
+mod history;
 mod journal;
 mod keys;
 mod materialize;
@@ -17,6 +18,7 @@ mod sync;
 pub use arrow_types::declared_columns;
 pub use cells::{cell, mask, redact, rows_to_json};
 pub use error::RunError;
+pub use history::{Between, SegmentHistory, SizeAt, Stay, key_history, segment_history};
 pub use materialize::{EntityRun, SegmentSize, run_entity};
 pub use preview::{Preview, preview};
 pub use session::{Event, Session};

@@ -2,6 +2,7 @@
 
 mod compile;
 mod demo;
+mod history;
 mod init;
 mod preview;
 mod run;
@@ -22,7 +23,14 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Preview { segment, limit, show_pii, sql } => {
             preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql }).await
         }
-        Command::Run { entities } => run::execute(&global, &entities).await,
+        Command::Run { entities, backfill } => run::execute(&global, &entities, backfill).await,
+        Command::History { segment, key, entity, from, to } => {
+            let asked = match (segment, key) {
+                (Some(segment), _) => history::Asked::Segment(segment),
+                (None, key) => history::Asked::Key { key: key.unwrap_or_default(), entity },
+            };
+            history::execute(&global, &asked, from.as_deref(), to.as_deref()).await
+        }
         Command::Sync(command) => sync::execute(&global, command).await,
         Command::Init { dir, example, customers, seed } => {
             init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })
