@@ -86,13 +86,16 @@ struct World<'a> {
 
 impl World<'_> {
     fn call(&self, args: &[&str]) -> springline_tests::Output {
-        let args: Vec<&str> = ["--target", self.target, "--format", "json"].into_iter().chain(args.iter().copied()).collect();
+        let args: Vec<&str> =
+            ["--target", self.target, "--format", "json"].into_iter().chain(args.iter().copied()).collect();
         springline(self.dir, &args).envs(&self.env).run()
     }
 
     fn declare(&self, segments: &[&str]) {
-        let segments: Vec<String> =
-            segments.iter().map(|name| format!("  - {{ name: {name}, entity: customer, where: \"is_{name}\" }}\n")).collect();
+        let segments: Vec<String> = segments
+            .iter()
+            .map(|name| format!("  - {{ name: {name}, entity: customer, where: \"is_{name}\" }}\n"))
+            .collect();
         let project = format!(
             "name: history\nversion: 1\ntimezone: UTC\ndefault_target: local\ntargets:\n  local: {{ engine: datafusion, path: data }}\n  \
              pg: {{ engine: postgres, host: \"{{{{ env('PGHOST') }}}}\", port: \"{{{{ env('PGPORT') }}}}\", user: \"{{{{ env('PGUSER') }}}}\", \
@@ -117,7 +120,8 @@ impl World<'_> {
         }
         let lines: Vec<String> = rows.map(|(key, a, b)| format!("k{key},{a},{b}\n")).collect();
         std::fs::create_dir_all(self.dir.join("data")).expect("a folder");
-        std::fs::write(self.dir.join("data/customers.csv"), format!("id,is_a,is_b\n{}", lines.concat())).expect("the file is written");
+        std::fs::write(self.dir.join("data/customers.csv"), format!("id,is_a,is_b\n{}", lines.concat()))
+            .expect("the file is written");
     }
 
     fn stored(&self) -> Vec<Interval> {
@@ -161,7 +165,9 @@ impl World<'_> {
     /// `history --from --to` and `history --key` agree with the sets.
     fn answers(&self, known: &Known) {
         let runs = &known[0];
-        let (Some((first, before)), Some((last, after))) = (runs.first_key_value(), runs.last_key_value()) else { return };
+        let (Some((first, before)), Some((last, after))) = (runs.first_key_value(), runs.last_key_value()) else {
+            return;
+        };
         if first < last {
             let call = ["history", "a", "--from", &at(*first), "--to", &at(*last)];
             let shown = self.call(&call).exits(0).json()["between"].clone();
@@ -173,12 +179,21 @@ impl World<'_> {
             assert_eq!(shown["returned"], both.len() - stayed);
         }
         let shown = self.call(&["history", "--key", "k0"]).exits(0).json();
-        let mut stays: Vec<_> = shown["stays"].as_array().expect("stays").iter().map(|stay| {
-            let text = |name: &str| stay[name].as_str().map(str::to_owned);
-            (text("segment").expect("a segment"), text("entered_at").expect("an instant"), text("exited_at"))
-        }).collect();
+        let mut stays: Vec<_> = shown["stays"]
+            .as_array()
+            .expect("stays")
+            .iter()
+            .map(|stay| {
+                let text = |name: &str| stay[name].as_str().map(str::to_owned);
+                (text("segment").expect("a segment"), text("entered_at").expect("an instant"), text("exited_at"))
+            })
+            .collect();
         stays.sort();
-        let expected: Vec<_> = intervals(known).into_iter().filter(|i| i.1 == "k0").map(|(segment, _, entered, exited)| (segment, at(entered), exited.map(at))).collect();
+        let expected: Vec<_> = intervals(known)
+            .into_iter()
+            .filter(|i| i.1 == "k0")
+            .map(|(segment, _, entered, exited)| (segment, at(entered), exited.map(at)))
+            .collect();
         assert_eq!(stays, expected);
     }
 }

@@ -9,3 +9,4 @@ mod floor_plan;
 mod golden;
 mod history;
 mod sync;
+mod wide;

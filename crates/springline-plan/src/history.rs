@@ -70,9 +70,8 @@ pub fn stays(context: Context<'_>, entity: &str, key: &str, from: Option<Timesta
     let exited = || column("m", "exited_at", Type::Timestamp);
     let is_theirs = equal(column("m", "entity_id", Type::String), text(key));
     let began = to.map(|to| Expr::compare(FunctionId::LE, column("m", "entered_at", Type::Timestamp), instant(to)));
-    let lasted = from.and_then(|from| {
-        Expr::any([is_null(exited()), Expr::compare(FunctionId::GT, exited(), instant(from))])
-    });
+    let lasted =
+        from.and_then(|from| Expr::any([is_null(exited()), Expr::compare(FunctionId::GT, exited(), instant(from))]));
     let columns = interval_columns().into_iter().map(|c| output(&c.name, column("m", &c.name, c.ty))).collect();
     let by = |name: &str, ty: Type| OrderBy { expr: column("m", name, ty), descending: false };
     query(Select {

@@ -138,12 +138,7 @@ fn each_segment(context: Context<'_>, entity: EntityId, part: &Part) -> Select {
 
 /// `segment` and `entity_id` of every member, as `finish` completes each SELECT: from the step
 /// `memberships`, or by one scan per segment where the dialect cannot make several rows of one.
-fn members_body(
-    context: Context<'_>,
-    entity: EntityId,
-    parts: &[Part],
-    finish: impl Fn(Select) -> Select,
-) -> Body {
+fn members_body(context: Context<'_>, entity: EntityId, parts: &[Part], finish: impl Fn(Select) -> Select) -> Body {
     if context.capabilities.each {
         let segment = column("s", "segment", Type::String);
         let select = Select {
@@ -177,8 +172,7 @@ fn moves(context: Context<'_>, entity: EntityId, parts: &[Part], tables: &Member
 /// them.
 fn moves_of_backfill(context: Context<'_>, tables: &MembershipTables) -> Query {
     let changed = || from_table(&tables.changed, "v");
-    let selects =
-        vec![moved(context, tables, changed(), true), absorbed(tables, changed()), remainder(changed())];
+    let selects = vec![moved(context, tables, changed(), true), absorbed(tables, changed()), remainder(changed())];
     let ctes = vec![
         cte("later", Body::UnionAll(later_instants(context.as_of, tables))),
         cte("following", Body::Select(Box::new(following()))),
@@ -281,10 +275,7 @@ fn remainder(changed: From) -> Select {
     Select {
         joins: vec![join_following(JoinKind::Inner)],
         filter: Expr::all([not(is_member())].into_iter().chain(goes_on)),
-        ..Select::new(
-            changed,
-            interval(next(), exited(), Expr::literal(Literal::Boolean(false))),
-        )
+        ..Select::new(changed, interval(next(), exited(), Expr::literal(Literal::Boolean(false))))
     }
 }
 

@@ -8,12 +8,14 @@ mod absent;
 mod build;
 mod clock;
 mod entity;
+mod explain;
 mod gather;
 mod history;
 mod intervals;
 mod members;
 mod preview;
 mod reads;
+mod recent;
 mod sizes;
 mod state;
 mod sync;
@@ -24,6 +26,9 @@ use springline_ir::{Capabilities, Statement};
 use springline_model::{Project, SourceMap};
 
 pub use clock::PlanError;
+pub use explain::{
+    Explained, ExplainedRun, ExplainedStep, ExplainedTable, Scan, SharedValue, explain_run, explain_segment,
+};
 pub use history::{between, segment_sizes, stays};
 pub use intervals::MembershipPlan;
 pub use members::{Ground, Position, RunPlan, ground, run};

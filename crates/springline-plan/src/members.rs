@@ -97,7 +97,8 @@ pub fn run(context: Context<'_>, entity: EntityId, position: Position) -> Result
     let tables: Vec<TableName> = parts.iter().map(|part| part.table.clone()).collect();
     let source = context.project.source(declared.source);
     let key_type = source.column(&declared.primary_key).map_or(Type::String, |c| c.ty.clone());
-    let drop = |table: &TableName| Step::new(format!("{}.drop", table.table()), Statement::DropTable { table: table.clone() });
+    let drop =
+        |table: &TableName| Step::new(format!("{}.drop", table.table()), Statement::DropTable { table: table.clone() });
     // The rows as of an earlier instant are not the entity's rows of today.
     let mut cleanup: Vec<Step> = tables.iter().filter(|_| position == Position::Backfill).map(drop).collect();
     cleanup.extend(membership.iter().flat_map(|plan| &plan.scratch).map(drop));

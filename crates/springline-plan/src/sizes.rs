@@ -14,9 +14,8 @@ pub(crate) fn latest(tables: &MembershipTables) -> Query {
     let max = |alias: &str, name: &str| {
         aggregate(FunctionId::MAX, vec![column(alias, name, Type::Timestamp)], Type::Timestamp)
     };
-    let of = |table, alias: &str, name: &str| {
-        Select::new(from_table(table, alias), vec![output("at", max(alias, name))])
-    };
+    let of =
+        |table, alias: &str, name: &str| Select::new(from_table(table, alias), vec![output("at", max(alias, name))]);
     let instants = springline_ir::Body::UnionAll(vec![
         of(&tables.membership, "m", "entered_at"),
         of(&tables.membership, "m", "exited_at"),
@@ -57,11 +56,7 @@ pub(crate) fn sizes(as_of: Timestamp, tables: &MembershipTables, position: Posit
     let segment = column("m", "segment", Type::String);
     let backfill = position == Position::Backfill;
     let now = instant(as_of);
-    let is_in = if backfill {
-        covers("m", now.clone())
-    } else {
-        is_null(column("m", "exited_at", Type::Timestamp))
-    };
+    let is_in = if backfill { covers("m", now.clone()) } else { is_null(column("m", "exited_at", Type::Timestamp)) };
     let at = |name: &str, at: &RelExpr| count_where(equal(column("m", name, Type::Timestamp), at.clone()));
     let mut columns = vec![
         output("segment", segment.clone()),

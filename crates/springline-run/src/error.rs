@@ -47,10 +47,7 @@ pub enum RunError {
         job: String,
     },
     /// A run for an earlier instant than the last one.
-    #[error(
-        "entity `{entity}` was last run as of {last}; a run as of {as_of} would change what its history says of the time \
-         before"
-    )]
+    #[error("entity `{entity}` was last run as of {last}; a run as of {as_of} would rewrite its history")]
     Backwards {
         /// The entity.
         entity: String,

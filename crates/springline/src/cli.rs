@@ -60,6 +60,9 @@ pub(crate) enum Command {
         /// The dialect [default: that of the target]
         #[arg(long)]
         dialect: Option<String>,
+        /// Say what is read, shared and kept, and print no SQL
+        #[arg(long)]
+        explain: bool,
     },
     /// Count a segment's members and show some
     Preview {

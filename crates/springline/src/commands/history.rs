@@ -31,7 +31,9 @@ pub(crate) async fn execute(
     let workplace = Workplace::new(global)?;
     let (from, to) = (workplace.instant("from", from)?, workplace.instant("to", to)?);
     if let Some((from, to)) = from.zip(to).filter(|(from, to)| from > to) {
-        return Err(Failure::new(format!("`--from` {from} is after `--to` {to}")).hint("give the earlier one as `--from`"));
+        return Err(
+            Failure::new(format!("`--from` {from} is after `--to` {to}")).hint("give the earlier one as `--from`")
+        );
     }
     match asked {
         Asked::Segment(name) => {

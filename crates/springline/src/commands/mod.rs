@@ -2,6 +2,7 @@
 
 mod compile;
 mod demo;
+mod explain_plan;
 mod history;
 mod init;
 mod preview;
@@ -19,7 +20,12 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Validate => validate::execute(&global),
-        Command::Compile { name, dialect } => compile::execute(&global, name.as_deref(), dialect.as_deref()),
+        Command::Compile { name, dialect, explain: false } => {
+            compile::execute(&global, name.as_deref(), dialect.as_deref())
+        }
+        Command::Compile { name, dialect, explain: true } => {
+            explain_plan::execute(&global, name.as_deref(), dialect.as_deref())
+        }
         Command::Preview { segment, limit, show_pii, sql } => {
             preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql }).await
         }

@@ -39,7 +39,8 @@ pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -
 
 /// The sizes of an entity's segments.
 pub(crate) fn show(run: &EntityRun) {
-    let what = if run.backfill { "mended in the history".to_owned() } else { format!("kept in {}", run.tables.join(", ")) };
+    let what =
+        if run.backfill { "mended in the history".to_owned() } else { format!("kept in {}", run.tables.join(", ")) };
     anstream::println!("entity {} as of {}, {what}", run.entity, run.as_of);
     let mut sizes = table(&["segment", "members", "entered", "exited"]);
     for segment in &run.segments {
