@@ -135,7 +135,7 @@ async fn connection_errors_name_the_place_and_never_the_password() {
 fn help_and_completions_are_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let help = springline(folder.path(), &["--help"]).run().exits(0).stdout;
-    for command in ["validate", "compile", "preview", "run", "sync", "init", "demo", "completions"] {
+    for command in ["validate", "compile", "preview", "run", "sync", "init", "demo", "history", "completions"] {
         assert!(help.contains(&format!("  {command}")), "{help}");
     }
     let script = springline(folder.path(), &["completions", "bash"]).run().exits(0).stdout;

@@ -9,6 +9,8 @@ mod diagnostics;
 mod examples;
 mod floor_plan;
 mod golden;
+mod history;
 mod kinds;
 mod model_tests;
 mod sync;
+mod wide;

@@ -1,8 +1,12 @@
 //! What a plan may count on. A dialect has a capability by having the template for it.
 
-/// The statement forms that are not found everywhere.
+/// The forms that are not found everywhere, and the limits that differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// `Statement::Merge` can be printed.
     pub merge: bool,
+    /// `FunctionId::EACH` can be printed: one row becomes several.
+    pub each: bool,
+    /// The most columns that a table or a SELECT may have; `None` where there is no limit to mind.
+    pub max_columns: Option<usize>,
 }

@@ -237,6 +237,9 @@ functions! {
     EPOCH_SECONDS = "epoch_seconds", Internal, "epoch_seconds(timestamp) -> integer", epoch_seconds, Propagates,
         "Whole seconds since 1970-01-01T00:00:00Z, of an instant without a fraction.",
         [];
+    EACH = "each", Internal, "each(string, ...) -> string", strings_to_string, Special,
+        "One row for each argument, those that are null as a row of null. A column of a result only.",
+        [];
     COUNT = "count", Aggregate, "count(event) or count(a) -> integer", counted, Skips,
         "How many rows, or how many values that are not null; 0 where there are none.",
         [("count(purchase)", "3")];

@@ -514,7 +514,7 @@ fn short_name(leaf: &Leaf) -> String {
     }
 }
 
-fn over_name(entity: &Entity, over: Over) -> &str {
+pub(crate) fn over_name(entity: &Entity, over: Over) -> &str {
     match over {
         Over::Event(event) => &entity.events[event.0].name,
         Over::Relationship(relationship) => &entity.relationships[relationship.0].name,

@@ -76,10 +76,11 @@ pub(crate) fn gather(
     let mut columns = vec![output(&key_column, key.clone())];
     for (gather, conditions) in gathers.iter().zip(&conditions) {
         let own = conditions.iter().filter(|c| !shared.contains(c)).cloned();
-        columns.push(output(
-            unique(&mut names, &gather_name(name, gather)),
-            aggregate(&scope, gather, at.as_ref(), Expr::all(own))?,
-        ));
+        let value = match crate::recent::exists_by_latest(build, &scope, gather, gathers, at.as_ref())? {
+            Some(value) => value,
+            None => aggregate(&scope, gather, at.as_ref(), Expr::all(own))?,
+        };
+        columns.push(output(unique(&mut names, &gather_name(name, gather)), value));
     }
 
     let step_name = build.unique(name);

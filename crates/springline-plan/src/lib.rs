@@ -8,13 +8,18 @@ mod absent;
 mod build;
 mod clock;
 mod entity;
+mod explain;
 mod gather;
+mod history;
+mod intervals;
 mod members;
 mod past;
 mod preview;
 mod reads;
+mod recent;
 mod rows;
 mod sequence;
+mod sizes;
 mod state;
 mod sync;
 mod wanted;
@@ -24,11 +29,16 @@ use springline_ir::{Capabilities, Statement};
 use springline_model::{Project, SourceMap};
 
 pub use clock::PlanError;
-pub use members::{RunPlan, run};
+pub use explain::{
+    Explained, ExplainedRun, ExplainedStep, ExplainedTable, Scan, SharedValue, explain_run, explain_segment,
+};
+pub use history::{between, segment_sizes, stays};
+pub use intervals::MembershipPlan;
+pub use members::{Ground, Position, RunPlan, ground, run};
 pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
 pub use reads::tables_read;
 pub use rows::{ROW_KEY, entity_rows, repeated_values};
-pub use state::{StateTables, runs_columns, runs_table};
+pub use state::{MembershipTables, StateTables, new_size_columns, runs_columns, runs_table};
 pub use sync::{CHANGE, DesiredColumn, HASH, KEY, SyncPlan, sync};
 
 /// What every plan is made from.

@@ -1,13 +1,14 @@
 //! What the runs before `as_of` have kept of memberships, as values of an entity's row: one relation for
 //! all the questions about one entity.
 
-use springline_ir::{Aggregate, Expr, ExprKind, From, FunctionId, Literal, RelExpr, Select, TableName, Type};
+use springline_ir::{Aggregate, Expr, ExprKind, From, FunctionId, Literal, RelExpr, Select, Type};
 use springline_model::{Asked, EntityId, History, Period};
 
 use crate::PlanError;
 use crate::build::{Build, column, output};
 use crate::clock::Bounds;
 use crate::members::from_table;
+use crate::state::MembershipTables;
 
 /// The answers for each entity of which an interval is kept: the key as text, and a boolean per question.
 pub(crate) struct Past {
@@ -16,16 +17,11 @@ pub(crate) struct Past {
     pub(crate) answers: Vec<RelExpr>,
 }
 
-/// The table in which an entity's memberships are kept as intervals.
-pub(crate) fn membership_table(state_schema: &str, entity: &str) -> TableName {
-    TableName::in_schema(state_schema, &format!("membership_{entity}"))
-}
-
 /// Builds the relation for some questions about an entity's memberships.
 pub(crate) fn past(build: &mut Build<'_>, entity: EntityId, asked: &[&History]) -> Result<Past, PlanError> {
     let project = build.context.project;
     let name = &project.entity(entity).name;
-    let table = membership_table(build.context.state_schema, name);
+    let table = MembershipTables::of(build.context.state_schema, name).membership;
     let intervals = build.unique("intervals");
     let instant = |name: &str| column(&intervals, name, Type::Timestamp);
     let constant = |at| Expr::literal(Literal::Timestamp(at));

@@ -97,3 +97,61 @@ pub(crate) fn rejected_columns() -> Vec<ColumnDef> {
         define("attempts", Type::Integer),
     ]
 }
+
+/// The tables of the history of one entity's segments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MembershipTables {
+    /// Who was in which segment from when to when.
+    pub membership: TableName,
+    /// The size of each segment at each run.
+    pub sizes: TableName,
+    /// The members that a backfill changes; lives as long as the run.
+    pub changed: TableName,
+    /// The intervals that a run changes; lives as long as the run.
+    pub moves: TableName,
+    /// The sizes that a run found, on their way into `sizes`; lives as long as the run.
+    pub new_sizes: TableName,
+}
+
+impl MembershipTables {
+    /// The tables of the entity of that name.
+    pub fn of(schema: &str, entity: &str) -> Self {
+        let table = |kind: &str| TableName::in_schema(schema, &format!("{kind}_{entity}"));
+        MembershipTables {
+            membership: table("membership"),
+            sizes: table("sizes"),
+            changed: table("changed"),
+            moves: table("moves"),
+            new_sizes: table("new_sizes"),
+        }
+    }
+}
+
+/// The columns of a membership: the members of `segment` at an instant `t` are those with
+/// `entered_at <= t` and (`exited_at` null or `t < exited_at`). Two intervals of one member in one segment
+/// neither overlap nor touch.
+pub(crate) fn interval_columns() -> Vec<ColumnDef> {
+    vec![
+        define("segment", Type::String),
+        define("entity_id", Type::String),
+        define("entered_at", Type::Timestamp),
+        define("exited_at", Type::Timestamp),
+    ]
+}
+
+/// The columns of the sizes: one row per segment and instant of a run; those who entered and exited did so
+/// between the run before and this one.
+pub(crate) fn size_columns() -> Vec<ColumnDef> {
+    let counts = ["members", "entered", "exited"].map(|name| define(name, Type::Integer));
+    [define("segment", Type::String), define("as_of", Type::Timestamp)].into_iter().chain(counts).collect()
+}
+
+/// The columns of the sizes on their way: those of the sizes, and the mark of rows that go.
+pub fn new_size_columns() -> Vec<ColumnDef> {
+    let mut columns = size_columns();
+    columns.push(define(REMOVED, Type::Boolean));
+    columns
+}
+
+/// The column of a change that is true where the row of that key goes.
+pub(crate) const REMOVED: &str = "removed";

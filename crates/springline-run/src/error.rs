@@ -56,6 +56,14 @@ pub enum RunError {
         /// The instant asked for.
         as_of: String,
     },
+    /// There was no run yet, so nothing is known of who was in which segment when.
+    #[error("entity `{entity}` has no history in target `{target}`: it was not run yet")]
+    NoHistory {
+        /// The entity.
+        entity: String,
+        /// The target.
+        target: String,
+    },
     /// A local file could not be read or written.
     #[error("cannot use {path}: {error}", path = path.display())]
     File {
@@ -75,7 +83,10 @@ impl RunError {
         match self {
             RunError::Warehouse(error) => error.hint().map(str::to_owned),
             RunError::Keys { .. } => Some("choose another `key:`, or make the rows of the source unique".to_owned()),
-            RunError::Backwards { last, .. } => Some(format!("use an `--as-of` of {last} or later")),
+            RunError::Backwards { last, .. } => Some(format!(
+                "use an `--as-of` of {last} or later, or `--backfill` to mend the history at that instant from the data of today"
+            )),
+            RunError::NoHistory { entity, .. } => Some(format!("run it: `springline run {entity}`")),
             RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
             _ => None,
         }

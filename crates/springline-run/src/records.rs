@@ -2,8 +2,9 @@
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
+use jiff::Timestamp;
 
 use crate::RunError;
 
@@ -27,6 +28,14 @@ pub(crate) fn truths(batch: &RecordBatch, name: &str) -> Result<Vec<bool>, RunEr
         return Err(RunError::Result(format!("column `{name}` is {}, not boolean", array.data_type())));
     };
     Ok(truths.iter().map(|t| t.unwrap_or(false)).collect())
+}
+
+/// A column of instants.
+pub(crate) fn instants(batch: &RecordBatch, name: &str) -> Result<Vec<Option<Timestamp>>, RunError> {
+    let ty = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let array = cast(column(batch, name)?, &ty).map_err(|e| RunError::Result(e.to_string()))?;
+    let read = |micros| Timestamp::from_microsecond(micros).map_err(|e| RunError::Result(e.to_string()));
+    array.as_primitive::<TimestampMicrosecondType>().iter().map(|micros| micros.map(read).transpose()).collect()
 }
 
 fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::ArrayRef, RunError> {

@@ -23,6 +23,9 @@ pub(crate) struct Definition {
     /// The longest name, in bytes of UTF-8 before quoting.
     #[serde(default)]
     pub(crate) max_identifier_bytes: Option<usize>,
+    /// The most columns of a table and of a SELECT.
+    #[serde(default)]
+    pub(crate) max_columns: Option<usize>,
     #[serde(default)]
     pub(crate) strings: Option<Quoting>,
     #[serde(default)]
@@ -97,6 +100,7 @@ impl Definition {
         }
         self.identifiers = self.identifiers.or(parent.identifiers);
         self.max_identifier_bytes = self.max_identifier_bytes.or(parent.max_identifier_bytes);
+        self.max_columns = self.max_columns.or(parent.max_columns);
         self.strings = self.strings.or(parent.strings);
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);

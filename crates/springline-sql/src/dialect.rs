@@ -28,6 +28,7 @@ pub struct Dialect {
     name: String,
     identifiers: Quoting,
     max_identifier_bytes: Option<usize>,
+    max_columns: Option<usize>,
     strings: Quoting,
     /// In the order of [`TYPES`].
     pub(crate) types: Vec<Template>,
@@ -84,7 +85,11 @@ impl Dialect {
 
     /// What a plan for this dialect may count on.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities { merge: self.shells.contains_key("merge") }
+        Capabilities {
+            merge: self.shells.contains_key("merge"),
+            each: self.unsupported(FunctionId::EACH).is_none(),
+            max_columns: self.max_columns,
+        }
     }
 
     /// Why the dialect lacks a function; `None` where it has it for some types at least.
@@ -197,6 +202,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         name: name.to_owned(),
         identifiers: identifiers?,
         max_identifier_bytes: definition.max_identifier_bytes,
+        max_columns: definition.max_columns,
         strings: strings?,
         types: types?,
         literals: literals?,

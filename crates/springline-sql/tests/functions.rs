@@ -68,6 +68,7 @@ fn cases() -> Vec<Case> {
         }
         add(&format!("null {name}"), Expr::null(c().ty));
     }
+    add("each", call(F::EACH, vec![column("name"), column("name2")]));
     for name in ["id", "money", "ratio"] {
         let (c, two) = (|| column(name), || column(&format!("{name}2")));
         for function in [F::ADD, F::SUBTRACT, F::MULTIPLY, F::DIVIDE] {

@@ -80,6 +80,9 @@ pub(crate) enum Command {
         /// The dialect [default: that of the target]
         #[arg(long)]
         dialect: Option<String>,
+        /// Say what is read, shared and kept, and print no SQL
+        #[arg(long)]
+        explain: bool,
     },
     /// Count a segment's members and show some
     Preview {
@@ -99,6 +102,27 @@ pub(crate) enum Command {
     Run {
         /// The entities [default: all]
         entities: Vec<String>,
+        /// Mend the history at an instant before the last run, from the data of today
+        #[arg(long)]
+        backfill: bool,
+    },
+    /// Say how a segment grew, or which segments a row was in, from run to run
+    History {
+        /// The segment
+        #[arg(required_unless_present = "key", conflicts_with_all = ["key", "entity"])]
+        segment: Option<String>,
+        /// The primary key of one row, whose segments over time are told
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
+        /// The entity of that row [default: every entity with segments]
+        #[arg(long, requires = "key")]
+        entity: Option<String>,
+        /// From this instant or day on [default: the first run]
+        #[arg(long, value_name = "INSTANT")]
+        from: Option<String>,
+        /// Up to this instant or day [default: the last run]
+        #[arg(long, value_name = "INSTANT")]
+        to: Option<String>,
     },
     /// Deliver what changed
     #[command(subcommand)]

@@ -27,7 +27,7 @@ pub(crate) struct Workplace {
 impl Workplace {
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let loaded = project::load(global.project.as_deref())?;
-        let as_of = instant(global.as_of.as_deref(), &loaded.project.timezone)?;
+        let as_of = instant("as-of", global.as_of.as_deref(), &loaded.project.timezone)?;
         Ok(Workplace { loaded, as_of, target: global.target.clone(), overrides: Overrides::new() })
     }
 
@@ -95,6 +95,11 @@ impl Workplace {
             .ok_or_else(|| unknown("sync", name, syncs.iter().map(|s| s.name.as_str())))
     }
 
+    /// The instant of an option, where it is given.
+    pub(crate) fn instant(&self, option: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+        text.map(|text| instant(option, Some(text), &self.loaded.project.timezone)).transpose()
+    }
+
     pub(crate) fn project(&self) -> &Project {
         &self.loaded.project
     }
@@ -113,11 +118,11 @@ pub(crate) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'
 }
 
 /// The instant that was asked for, in whole microseconds, which is what engines keep.
-fn instant(text: Option<&str>, zone: &TimeZone) -> Result<Timestamp, Failure> {
+fn instant(option: &str, text: Option<&str>, zone: &TimeZone) -> Result<Timestamp, Failure> {
     let instant = match text {
         None => Timestamp::now(),
         Some(text) => parse_instant(text, zone).ok_or_else(|| {
-            Failure::new(format!("`--as-of {text}` is neither an instant nor a day"))
+            Failure::new(format!("`--{option} {text}` is neither an instant nor a day"))
                 .hint("write 2024-06-30T00:00:00Z, or 2024-06-30 for the first instant of that day")
         })?,
     };

@@ -29,6 +29,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_demographics" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.demographics.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_demographics" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.demographics
 CREATE OR REPLACE TABLE "springline"."entity_demographics" AS
 SELECT
@@ -44,6 +53,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_household" (
   "entity_id" VARCHAR,
   "entered_at" TIMESTAMP(6),
   "exited_at" TIMESTAMP(6)
+);
+
+-- sizes.household.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_household" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
 );
 
 -- entity.household
@@ -72,17 +90,23 @@ SELECT
   "household"."affluent"
 FROM "household";
 
--- membership.household
-CREATE OR REPLACE TABLE "springline"."membership_household" AS
+-- moves.household
+CREATE OR REPLACE TABLE "springline"."moves_household" AS
 WITH
-"current_members" AS (
+"memberships" AS (
   SELECT
-    'affluent' AS "segment",
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."affluent" THEN 'affluent' END)) AS "segment",
     CAST("e"."household_id" AS VARCHAR) AS "entity_id"
   FROM "springline"."entity_household" AS "e"
-  WHERE "e"."affluent"
 ),
-"open_intervals" AS (
+"current_members" AS (
+  SELECT
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
+),
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -90,20 +114,83 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_household" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_household" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_household" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.household
+CREATE OR REPLACE TABLE "springline"."membership_household" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "springline"."membership_household" AS "t"
+LEFT JOIN "springline"."moves_household" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "springline"."moves_household" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.household.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_household";
+
+-- new_sizes.household.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_household" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.household
+CREATE OR REPLACE TABLE "springline"."sizes_household" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "springline"."sizes_household" AS "t"
+LEFT JOIN "springline"."new_sizes_household" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "springline"."new_sizes_household" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_household.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_household";
+
+-- moves_household.drop
+DROP TABLE IF EXISTS "springline"."moves_household";
 

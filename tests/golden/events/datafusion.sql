@@ -81,6 +81,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 CREATE OR REPLACE TABLE "springline"."entity_customer" AS
 WITH
@@ -125,29 +134,23 @@ SELECT
   "customer"."first_on_the_web"
 FROM "customer";
 
--- membership.customer
-CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+-- moves.customer
+CREATE OR REPLACE TABLE "springline"."moves_customer" AS
 WITH
+"memberships" AS (
+  SELECT
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."web_buyers" THEN 'web_buyers' END, CASE WHEN "e"."lapsing" THEN 'lapsing' END, CASE WHEN "e"."first_on_the_web" THEN 'first_on_the_web' END)) AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+),
 "current_members" AS (
   SELECT
-    'web_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."web_buyers"
-  UNION ALL
-  SELECT
-    'lapsing' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."lapsing"
-  UNION ALL
-  SELECT
-    'first_on_the_web' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."first_on_the_web"
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
 ),
-"open_intervals" AS (
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -155,20 +158,83 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "springline"."membership_customer" AS "t"
+LEFT JOIN "springline"."moves_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "springline"."moves_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+CREATE OR REPLACE TABLE "springline"."sizes_customer" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "springline"."sizes_customer" AS "t"
+LEFT JOIN "springline"."new_sizes_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "springline"."new_sizes_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 

@@ -81,6 +81,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_product" (
   "exited_at" TIMESTAMPTZ
 );
 
+-- sizes.product.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_product" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.product
 BEGIN;
 DROP TABLE IF EXISTS "springline"."entity_product__new";
@@ -101,6 +110,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_household" (
   "entity_id" TEXT,
   "entered_at" TIMESTAMPTZ,
   "exited_at" TIMESTAMPTZ
+);
+
+-- sizes.household.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_household" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
 );
 
 -- entity.household
@@ -163,19 +181,25 @@ DROP TABLE IF EXISTS "springline"."entity_household";
 ALTER TABLE "springline"."entity_household__new" RENAME TO "entity_household";
 COMMIT;
 
--- membership.household
+-- moves.household
 BEGIN;
-DROP TABLE IF EXISTS "springline"."membership_household__new";
-CREATE TABLE "springline"."membership_household__new" AS
+DROP TABLE IF EXISTS "springline"."moves_household__new";
+CREATE TABLE "springline"."moves_household__new" AS
 WITH
-"current_members" AS (
+"memberships" AS (
   SELECT
-    'big_grocery_households' AS "segment",
+    UNNEST(ARRAY[CASE WHEN "e"."big_grocery_households" THEN 'big_grocery_households' END]) AS "segment",
     CAST("e"."id" AS TEXT) AS "entity_id"
   FROM "springline"."entity_household" AS "e"
-  WHERE "e"."big_grocery_households"
 ),
-"open_intervals" AS (
+"current_members" AS (
+  SELECT
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
+),
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -183,25 +207,72 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_household" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_household" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
-UNION ALL
-SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
-DROP TABLE IF EXISTS "springline"."membership_household";
-ALTER TABLE "springline"."membership_household__new" RENAME TO "membership_household";
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at",
+  COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_household" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+DROP TABLE IF EXISTS "springline"."moves_household";
+ALTER TABLE "springline"."moves_household__new" RENAME TO "moves_household";
 COMMIT;
+
+-- membership.household
+MERGE INTO "springline"."membership_household" AS t
+USING "springline"."moves_household" AS s
+ON t."segment" = s."segment" AND t."entity_id" = s."entity_id" AND t."entered_at" = s."entered_at"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "exited_at" = s."exited_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "entity_id", "entered_at", "exited_at")
+  VALUES (s."segment", s."entity_id", s."entered_at", s."exited_at");
+
+-- new_sizes.household.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_household";
+
+-- new_sizes.household.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_household" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.household
+MERGE INTO "springline"."sizes_household" AS t
+USING "springline"."new_sizes_household" AS s
+ON t."segment" = s."segment" AND t."as_of" = s."as_of"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "members" = s."members",
+  "entered" = s."entered",
+  "exited" = s."exited"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "as_of", "members", "entered", "exited")
+  VALUES (s."segment", s."as_of", s."members", s."entered", s."exited");
+
+-- new_sizes_household.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_household";
+
+-- moves_household.drop
+DROP TABLE IF EXISTS "springline"."moves_household";
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -212,6 +283,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "entity_id" TEXT,
   "entered_at" TIMESTAMPTZ,
   "exited_at" TIMESTAMPTZ
+);
+
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
 );
 
 -- entity.customer
@@ -268,19 +348,25 @@ DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
 
--- membership.customer
+-- moves.customer
 BEGIN;
-DROP TABLE IF EXISTS "springline"."membership_customer__new";
-CREATE TABLE "springline"."membership_customer__new" AS
+DROP TABLE IF EXISTS "springline"."moves_customer__new";
+CREATE TABLE "springline"."moves_customer__new" AS
 WITH
-"current_members" AS (
+"memberships" AS (
   SELECT
-    'french_families' AS "segment",
+    UNNEST(ARRAY[CASE WHEN "e"."french_families" THEN 'french_families' END]) AS "segment",
     CAST("e"."id" AS TEXT) AS "entity_id"
   FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."french_families"
 ),
-"open_intervals" AS (
+"current_members" AS (
+  SELECT
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
+),
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -288,23 +374,70 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
-UNION ALL
-SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
-DROP TABLE IF EXISTS "springline"."membership_customer";
-ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at",
+  COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+DROP TABLE IF EXISTS "springline"."moves_customer";
+ALTER TABLE "springline"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;
+
+-- membership.customer
+MERGE INTO "springline"."membership_customer" AS t
+USING "springline"."moves_customer" AS s
+ON t."segment" = s."segment" AND t."entity_id" = s."entity_id" AND t."entered_at" = s."entered_at"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "exited_at" = s."exited_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "entity_id", "entered_at", "exited_at")
+  VALUES (s."segment", s."entity_id", s."entered_at", s."exited_at");
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+MERGE INTO "springline"."sizes_customer" AS t
+USING "springline"."new_sizes_customer" AS s
+ON t."segment" = s."segment" AND t."as_of" = s."as_of"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "members" = s."members",
+  "entered" = s."entered",
+  "exited" = s."exited"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "as_of", "members", "entered", "exited")
+  VALUES (s."segment", s."as_of", s."members", s."entered", s."exited");
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 

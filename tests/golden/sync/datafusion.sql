@@ -15,6 +15,15 @@ CREATE TABLE IF NOT EXISTS "state"."membership_customer" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "state"."sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 CREATE OR REPLACE TABLE "state"."entity_customer" AS
 WITH
@@ -30,17 +39,23 @@ SELECT
   "customer"."vips"
 FROM "customer";
 
--- membership.customer
-CREATE OR REPLACE TABLE "state"."membership_customer" AS
+-- moves.customer
+CREATE OR REPLACE TABLE "state"."moves_customer" AS
 WITH
-"current_members" AS (
+"memberships" AS (
   SELECT
-    'vips' AS "segment",
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."vips" THEN 'vips' END)) AS "segment",
     CAST("e"."id" AS VARCHAR) AS "entity_id"
   FROM "state"."entity_customer" AS "e"
-  WHERE "e"."vips"
 ),
-"open_intervals" AS (
+"current_members" AS (
+  SELECT
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
+),
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -48,22 +63,85 @@ WITH
     "m"."exited_at"
   FROM "state"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "state"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "state"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.customer
+CREATE OR REPLACE TABLE "state"."membership_customer" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "state"."membership_customer" AS "t"
+LEFT JOIN "state"."moves_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "state"."moves_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "state"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "state"."new_sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+CREATE OR REPLACE TABLE "state"."sizes_customer" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "state"."sizes_customer" AS "t"
+LEFT JOIN "state"."new_sizes_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "state"."new_sizes_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "state"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "state"."moves_customer";
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";

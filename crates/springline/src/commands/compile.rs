@@ -3,7 +3,7 @@
 use serde_json::json;
 use springline_ir::Statement;
 use springline_model::{EntityId, SegmentId};
-use springline_plan::{Context, Step};
+use springline_plan::{Context, Position, Step};
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure};
@@ -44,8 +44,14 @@ fn steps(context: Context<'_>, name: Option<&str>) -> Result<Vec<Step>, Failure>
         steps.push(Step { name: format!("segment.{}", segment.name), statement: Statement::Query(query) });
     }
     for (i, _) in project.entities.iter().enumerate().filter(|(_, e)| is_named(&e.name)) {
-        let plan = springline_plan::run(context, EntityId(i))?;
-        steps.extend(plan.prepare.into_iter().chain([plan.rows]).chain(plan.membership));
+        let plan = springline_plan::run(context, EntityId(i), Position::Forward)?;
+        steps.extend(springline_plan::ground(context, EntityId(i)).prepare);
+        steps.extend(plan.rows);
+        if let Some(membership) = plan.membership {
+            steps.extend(membership.moves.into_iter().chain([membership.apply]));
+            steps.extend(membership.stage_sizes.into_iter().chain([membership.apply_sizes]));
+        }
+        steps.extend(plan.cleanup);
     }
     for sync in project.syncs.iter().filter(|s| is_named(&s.name)) {
         let plan = springline_plan::sync(context, sync)?;

@@ -48,7 +48,7 @@ pub(crate) async fn execute(dir: Option<PathBuf>) -> Result<Exit, Failure> {
     for (i, _) in first.project().entities.iter().enumerate() {
         if first.project().segments.iter().any(|s| s.entity == EntityId(i)) {
             let clock = std::time::Instant::now();
-            run::show(&springline_run::run_entity(&session, EntityId(i)).await?);
+            run::show(&springline_run::run_entity(&session, EntityId(i), false).await?);
             anstream::println!("in {}", seconds(clock.elapsed()));
         }
     }

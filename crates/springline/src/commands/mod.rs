@@ -4,6 +4,8 @@ mod catalog;
 mod catalog_write;
 mod compile;
 mod demo;
+mod explain_plan;
+mod history;
 mod init;
 mod packages;
 mod preview;
@@ -26,11 +28,23 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Test { names } => test::execute(&global, &names).await,
         Command::Validate => validate::execute(&global),
-        Command::Compile { name, dialect } => compile::execute(&global, name.as_deref(), dialect.as_deref()),
+        Command::Compile { name, dialect, explain: false } => {
+            compile::execute(&global, name.as_deref(), dialect.as_deref())
+        }
+        Command::Compile { name, dialect, explain: true } => {
+            explain_plan::execute(&global, name.as_deref(), dialect.as_deref())
+        }
         Command::Preview { segment, limit, show_pii, sql } => {
             preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql }).await
         }
-        Command::Run { entities } => run::execute(&global, &entities).await,
+        Command::Run { entities, backfill } => run::execute(&global, &entities, backfill).await,
+        Command::History { segment, key, entity, from, to } => {
+            let asked = match (segment, key) {
+                (Some(segment), _) => history::Asked::Segment(segment),
+                (None, key) => history::Asked::Key { key: key.unwrap_or_default(), entity },
+            };
+            history::execute(&global, &asked, from.as_deref(), to.as_deref()).await
+        }
         Command::Sync(command) => sync::execute(&global, command).await,
         Command::Init { dir, example, customers, seed } => {
             init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })

@@ -9,7 +9,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{right, table, thousands};
 use crate::sessions::{Workplace, unknown};
 
-pub(crate) async fn execute(global: &Global, names: &[String]) -> Result<Exit, Failure> {
+pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
     let entities = &workplace.project().entities;
     for name in names {
@@ -23,7 +23,7 @@ pub(crate) async fn execute(global: &Global, names: &[String]) -> Result<Exit, F
         // Without names, entities that only serve others are left out: they have nothing of their own.
         let has_segments = workplace.project().segments.iter().any(|s| s.entity == EntityId(i));
         if if names.is_empty() { has_segments } else { names.contains(&entity.name) } {
-            runs.push(springline_run::run_entity(&session, EntityId(i)).await?);
+            runs.push(springline_run::run_entity(&session, EntityId(i), backfill).await?);
         }
     }
     match global.format {
@@ -39,11 +39,14 @@ pub(crate) async fn execute(global: &Global, names: &[String]) -> Result<Exit, F
 
 /// The sizes of an entity's segments.
 pub(crate) fn show(run: &EntityRun) {
-    anstream::println!("entity {} as of {}, kept in {}", run.entity, run.as_of, run.table);
-    let mut sizes = table(&["segment", "members"]);
+    let what =
+        if run.backfill { "mended in the history".to_owned() } else { format!("kept in {}", run.tables.join(", ")) };
+    anstream::println!("entity {} as of {}, {what}", run.entity, run.as_of);
+    let mut sizes = table(&["segment", "members", "entered", "exited"]);
     for segment in &run.segments {
-        sizes.add_row([segment.segment.clone(), thousands(segment.members)]);
+        let counts = [segment.members, segment.entered, segment.exited].map(thousands);
+        sizes.add_row([segment.segment.clone()].into_iter().chain(counts));
     }
-    right(&mut sizes, &[1]);
+    right(&mut sizes, &[1, 2, 3]);
     anstream::println!("{sizes}");
 }
