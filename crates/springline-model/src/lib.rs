@@ -9,6 +9,7 @@ mod expr;
 mod project;
 mod registry;
 mod source_map;
+mod spelling;
 mod syntax;
 
 pub use check::{Checked, check};
@@ -20,3 +21,4 @@ pub use project::{
 };
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use source_map::{FileId, Position, SourceMap, Span};
+pub use spelling::{Kept, Respelled, Rewritten, Spelling, respell};

@@ -11,7 +11,7 @@ use crate::syntax::{
 use crate::{Code, Diagnostic, SourceMap, Span};
 
 /// Reads conditions.
-pub(super) struct Conditions<'a> {
+pub(crate) struct Conditions<'a> {
     pub sources: &'a SourceMap,
     pub out: &'a mut Vec<Diagnostic>,
 }

@@ -28,6 +28,7 @@ use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
 use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
 
 use catalogue::Catalogue;
+pub(crate) use conditions::Conditions;
 use names::{Kind, Table};
 
 /// The file that makes a folder a project.

@@ -15,6 +15,7 @@ use crate::{Code, Diagnostic, Span};
 
 use super::MAX_DEPTH;
 use super::ast::{Ast, AstKind, Call, Name, Over, joined};
+use super::forms::form;
 use super::literal::{negated, number, read_day, read_instant};
 use super::tokens::Lines;
 
@@ -343,7 +344,7 @@ impl Convert<'_> {
         let start = self.lines.byte(key);
         let end = self.ends.get(&key).copied().unwrap_or(start + name.text.len());
         let span = self.places.span(start, end);
-        Ok(Ast { kind: AstKind::Call(Box::new(Call { name, args, filter, within, over })), span })
+        Ok(Ast { kind: form(Call { name, args, filter, within, over })?, span })
     }
 
     fn arguments(&self, args: FunctionArguments, name: &Name, depth: usize) -> Result<Vec<Ast>> {

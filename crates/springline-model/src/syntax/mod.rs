@@ -14,6 +14,6 @@ pub(crate) use condition::{
 };
 pub(crate) use decode::{Decode, Item, Value};
 pub(crate) use language::*;
-pub(crate) use node::{Scalar, Spanned, offset, parse};
+pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;
 pub(crate) use suggest::nearest;
