@@ -11,8 +11,9 @@ mod suggest;
 
 pub(crate) use condition::{
     AggregateDecl, Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition,
+    condition_shapes,
 };
-pub(crate) use decode::{Decode, Item, Value};
+pub(crate) use decode::{Decode, Item, KeyShape, MappingShape, Shape, Value};
 pub(crate) use language::*;
 pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};
 pub(crate) use place::Places;

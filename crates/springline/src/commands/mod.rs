@@ -2,9 +2,13 @@
 
 mod compile;
 mod demo;
+mod docs;
+mod explain;
+mod fmt;
 mod init;
 mod preview;
 mod run;
+mod schema;
 mod sync;
 mod validate;
 
@@ -28,6 +32,12 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
             init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })
         }
         Command::Demo { dir } => demo::execute(dir).await,
+        Command::Fmt { files, to, segment, check } => {
+            fmt::execute(&global, &fmt::Options { files, segment, to, check })
+        }
+        Command::Schema { kind, dir } => schema::execute(&kind, dir.as_deref()),
+        Command::Explain { code } => explain::execute(&global, code.as_deref()),
+        Command::Docs { dir } => docs::execute(&dir),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "springline", &mut std::io::stdout());
             Ok(Exit::Done)
