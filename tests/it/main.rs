@@ -6,5 +6,7 @@ mod conformance;
 mod diagnostics;
 mod examples;
 mod floor_plan;
+mod fmt;
 mod golden;
+mod reference;
 mod sync;
