@@ -13,12 +13,14 @@ pub(super) fn page() -> Result<String, Failure> {
         "# Functions and operators\n\nEach has one meaning, whatever the warehouse. A null argument gives null unless it is \
          said otherwise.\n",
     );
-    for (title, wanted) in [
-        ("Operators", &(|f: &Function| f.kind == FunctionKind::Scalar && is_operator(f)) as &dyn Fn(&Function) -> bool),
+    type Wanted<'a> = &'a dyn Fn(&Function) -> bool;
+    let sections: [(&str, Wanted); 4] = [
+        ("Operators", &|f| f.kind == FunctionKind::Scalar && is_operator(f)),
         ("Of one row", &|f| f.kind == FunctionKind::Scalar && !is_operator(f)),
         ("Aggregates: of the events or related rows of an entity", &|f| f.kind == FunctionKind::Aggregate),
         ("Windows: of the rows of an entity compared with one another", &|f| f.kind == FunctionKind::Window),
-    ] {
+    ];
+    for (title, wanted) in sections {
         page.push_str(&format!("\n## {title}\n"));
         for id in FunctionId::all().filter(|id| wanted(id.get())) {
             entry(id, &dialects, &mut page);
