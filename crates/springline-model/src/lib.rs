@@ -5,19 +5,23 @@
 
 mod check;
 mod diagnostic;
+mod explanation;
 mod expr;
 mod lock;
 mod model_test;
 mod packages;
 mod project;
+mod reference;
 mod registry;
 mod show;
 mod source_map;
+mod spelling;
 mod syntax;
 mod uses;
 
 pub use check::{Checked, Outline, check, check_with};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use explanation::Explanation;
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
@@ -27,7 +31,9 @@ pub use project::{
     RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
     ValueExpr, Within,
 };
+pub use reference::{language_page, schemas};
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use show::expression_text;
 pub use source_map::{FileId, Position, SourceMap, Span};
+pub use spelling::{Kept, Respelled, Rewritten, Spelling, respell};
 pub use uses::{Use, uses_of_column};

@@ -49,6 +49,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// A way to write a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpellingName {
+    /// An expression in quotes.
+    Text,
+    /// A tree of mappings.
+    Tree,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check the project without a connection
@@ -148,6 +157,44 @@ pub(crate) enum Command {
         /// Keep the project in this folder [default: a temporary one that is removed]
         #[arg(long)]
         dir: Option<PathBuf>,
+    },
+    /// Write the conditions of segments in one spelling, in place
+    ///
+    /// A condition is a text or a tree; either can be turned into the other. Nothing but the values of
+    /// `where:` changes, and a condition with comments inside is left as it is.
+    Fmt {
+        /// The files [default: all of the project]
+        files: Vec<PathBuf>,
+        /// The spelling [default: the one that each condition has]
+        #[arg(long, value_enum, value_name = "SPELLING")]
+        to: Option<SpellingName>,
+        /// Only this segment
+        #[arg(long, value_name = "NAME")]
+        segment: Option<String>,
+        /// Change nothing; exit with 1 if something would change
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print a JSON Schema of the files, for editors
+    Schema {
+        /// The kind of file: `project` (springline.yaml) or `model` (every other file)
+        #[arg(default_value = "model")]
+        kind: String,
+        /// Write the schemas of all kinds into this folder instead
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Say what the code of an error or warning means and how to mend it
+    Explain {
+        /// The code, such as E0203 [default: list them all]
+        code: Option<String>,
+    },
+    /// Write the reference pages
+    #[command(hide = true)]
+    Docs {
+        /// The folder to write into
+        #[arg(long)]
+        dir: PathBuf,
     },
     /// Print the completions of a shell
     Completions {

@@ -38,12 +38,18 @@ pub(crate) fn load(dir: Option<&Path>) -> Result<Loaded, Failure> {
 
 /// Reads and checks a project.
 pub(crate) fn check(dir: Option<&Path>) -> Result<(PathBuf, Checked), Failure> {
+    let (dir, files) = read(dir)?;
+    let packages = Packages { project: dir.clone() };
+    Ok((dir, springline_model::check_with(files, &registry(), &packages)))
+}
+
+/// A project's folder and its YAML files: path within it and text.
+pub(crate) fn read(dir: Option<&Path>) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
     let dir = find(dir)?;
     let mut files = yaml_files(&dir)?;
     // The project file first, then the others by path: the same order on every machine.
     files.sort_by(|(a, _), (b, _)| (a != PROJECT_FILE, a).cmp(&(b != PROJECT_FILE, b)));
-    let packages = Packages { project: dir.clone() };
-    Ok((dir, springline_model::check_with(files, &registry(), &packages)))
+    Ok((dir, files))
 }
 
 fn find(dir: Option<&Path>) -> Result<PathBuf, Failure> {

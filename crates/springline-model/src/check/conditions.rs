@@ -13,7 +13,7 @@ use crate::{Code, Diagnostic, SourceMap, Span};
 use super::samples;
 
 /// Reads conditions.
-pub(super) struct Conditions<'a> {
+pub(crate) struct Conditions<'a> {
     pub sources: &'a SourceMap,
     pub out: &'a mut Vec<Diagnostic>,
 }

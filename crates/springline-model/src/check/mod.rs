@@ -47,6 +47,7 @@ use crate::{
 };
 
 use catalogue::Catalogue;
+pub(crate) use conditions::Conditions;
 use lock::Known;
 pub(crate) use lock::read_lock;
 use names::{Kind, Table};

@@ -91,6 +91,11 @@ impl Quantifier {
     /// The function of that name in text, which is also the word in a tree.
     pub const WORDS: &'static [(&'static str, Quantifier)] =
         &[("any", Quantifier::Any), ("all", Quantifier::All), ("none", Quantifier::None)];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, own)| *own == self).map_or("any", |(word, _)| word)
+    }
 }
 
 impl Ast {

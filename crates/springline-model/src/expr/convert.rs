@@ -14,7 +14,8 @@ use crate::syntax::{Places, Spanned};
 use crate::{Code, Diagnostic, Span};
 
 use super::MAX_DEPTH;
-use super::ast::{Ast, AstKind, Call, Name, Over, Quantifier, Related, joined};
+use super::ast::{Ast, AstKind, Call, Name, Over, joined};
+use super::forms::form;
 use super::literal::{negated, number, read_day, read_instant};
 use super::tokens::Lines;
 
@@ -358,8 +359,7 @@ impl Convert<'_> {
         let start = self.lines.byte(key);
         let end = self.ends.get(&key).copied().unwrap_or(start + name.text.len());
         let span = self.places.span(start, end);
-        let call = Call { name, args, filter, within, slice: None, over };
-        Ok(Ast { kind: special(call), span })
+        Ok(Ast { kind: form(Call { name, args, filter, within, slice: None, over })?, span })
     }
 
     fn arguments(&self, args: FunctionArguments, name: &Name, depth: usize) -> Result<Vec<Ast>> {
@@ -402,25 +402,6 @@ impl Convert<'_> {
             order_by.push((self.expr(term.expr, depth)?, term.options.asc == Some(false)));
         }
         Ok(Over { partition_by, order_by })
-    }
-}
-
-/// Conditions that a tree has keys for are the same thing in text.
-fn special(mut call: Call) -> AstKind {
-    let quantifier = Quantifier::WORDS.iter().find(|(word, _)| call.name.text.eq_ignore_ascii_case(word));
-    let is_member = call.name.text.eq_ignore_ascii_case("member") && call.filter.is_none() && call.within.is_none();
-    match (call.args.as_slice(), quantifier) {
-        ([Ast { kind: AstKind::Path(_), .. }], Some((_, quantifier))) if call.over.is_none() => {
-            let Some(Ast { kind: AstKind::Path(path), .. }) = call.args.pop() else {
-                return AstKind::Call(Box::new(call));
-            };
-            let Call { filter, within, .. } = call;
-            AstKind::Related(Box::new(Related { quantifier: *quantifier, path, filter, within }))
-        }
-        ([Ast { kind: AstKind::Path(path), span }], None) if is_member && path.len() == 1 => {
-            AstKind::Segment(Spanned { value: path[0].text.clone(), span: *span })
-        }
-        _ => AstKind::Call(Box::new(call)),
     }
 }
 

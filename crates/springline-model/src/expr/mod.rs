@@ -3,12 +3,14 @@
 
 mod ast;
 mod convert;
+mod forms;
 mod literal;
 mod parse;
 mod tokens;
 mod window;
 
 pub(crate) use ast::{Ast, AstKind, Call, Name, Over, Quantifier, Related};
+pub(crate) use forms::MEMBER;
 pub(crate) use literal::{first_instant, plain_literal, read_day, read_instant};
 pub(crate) use parse::parse;
 pub(crate) use tokens::Lines;

@@ -271,6 +271,20 @@ comparators!(FieldCondition, CompareDecl, AggregateDecl);
 /// The keys that say what a condition is.
 const HEADS: &[&str] = &["all", "any", "not", "field", "event", "related", "segment", "sample"];
 
+/// What a condition may be besides a text, each with the key that tells it first: the keys of [`HEADS`].
+pub(crate) fn condition_shapes() -> Vec<Shape> {
+    vec![
+        AllCondition::shape(),
+        AnyCondition::shape(),
+        NotCondition::shape(),
+        FieldCondition::shape(),
+        EventCondition::shape(),
+        RelatedCondition::shape(),
+        SegmentCondition::shape(),
+        SampleCondition::shape(),
+    ]
+}
+
 impl Decode for ConditionDecl {
     fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
         let kind = match &node.kind {
@@ -332,4 +346,19 @@ fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<D
         "sample" => ConditionKind::Sample(SampleCondition::decode(node, out)?),
         _ => ConditionKind::Segment(Box::new(SegmentCondition::decode(node, out)?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_condition_is_described() {
+        let first = |shape: Shape| match shape {
+            Shape::Mapping(mapping) => mapping.keys.first().map(|key| key.name),
+            _ => None,
+        };
+        let described: Vec<_> = condition_shapes().into_iter().filter_map(first).collect();
+        assert_eq!(described, HEADS);
+    }
 }

@@ -23,13 +23,11 @@ pub(crate) trait Decode: Sized {
     }
 
     /// What may be written, as data for a JSON Schema and the reference page.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the JSON Schema will be generated from it"))]
     fn shape() -> Shape;
 }
 
 /// What may be written at a place.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(test), allow(dead_code, reason = "the JSON Schema will be generated from it"))]
 pub(crate) enum Shape {
     Text,
     Boolean,
@@ -49,7 +47,6 @@ pub(crate) enum Shape {
 
 /// The keys of a mapping.
 #[derive(Debug)]
-#[cfg_attr(not(test), allow(dead_code, reason = "the JSON Schema will be generated from it"))]
 pub(crate) struct MappingShape {
     pub name: &'static str,
     pub docs: &'static [&'static str],
@@ -60,7 +57,6 @@ pub(crate) struct MappingShape {
 
 /// A key of a mapping.
 #[derive(Debug)]
-#[cfg_attr(not(test), allow(dead_code, reason = "the JSON Schema will be generated from it"))]
 pub(crate) struct KeyShape {
     pub name: &'static str,
     pub docs: &'static [&'static str],

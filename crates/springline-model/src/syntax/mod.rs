@@ -17,8 +17,9 @@ mod tests_decl;
 
 pub(crate) use condition::{
     Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
+    condition_shapes,
 };
-pub(crate) use decode::{Decode, Entries, Item, Value, wrong_shape};
+pub(crate) use decode::{Decode, Entries, Item, KeyShape, MappingShape, Shape, Value, wrong_shape};
 pub(crate) use language::*;
 pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
 pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};

@@ -4,12 +4,16 @@ mod catalog;
 mod catalog_write;
 mod compile;
 mod demo;
+mod docs;
+mod explain;
 mod explain_plan;
+mod fmt;
 mod history;
 mod init;
 mod packages;
 mod preview;
 mod run;
+mod schema;
 mod sync;
 mod test;
 mod validate;
@@ -51,6 +55,12 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Packages => packages::execute(&global),
         Command::Demo { dir } => demo::execute(dir).await,
+        Command::Fmt { files, to, segment, check } => {
+            fmt::execute(&global, &fmt::Options { files, segment, to, check })
+        }
+        Command::Schema { kind, dir } => schema::execute(&kind, dir.as_deref()),
+        Command::Explain { code } => explain::execute(&global, code.as_deref()),
+        Command::Docs { dir } => docs::execute(&dir),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "springline", &mut std::io::stdout());
             Ok(Exit::Done)
