@@ -113,7 +113,12 @@ fn operands_are_brought_to_one_type() {
             "divide(multiply(cast(score as decimal(12,2), false), household_id), Integer(2): integer) : decimal(38,6)"
         ],
     );
-    field("try_cast(city as integer)", expect![[r#"case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => cast(city as integer, false); -) : integer"#]]);
+    field(
+        "try_cast(city as integer)",
+        expect![[
+            r#"case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => cast(city as integer, false); -) : integer"#
+        ]],
+    );
     field("cast(born as string)", expect!["text(born) : string"]);
     field(
         "days_between('2024-01-01', created_at)",
