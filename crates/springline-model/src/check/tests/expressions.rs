@@ -115,7 +115,9 @@ fn operands_are_brought_to_one_type() {
     );
     field(
         "try_cast(city as integer)",
-        expect![[r#"cast(case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => city; -) as integer, false) : integer"#]],
+        expect![[
+            r#"cast(case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => city; -) as integer, false) : integer"#
+        ]],
     );
     field("cast(born as string)", expect!["text(born) : string"]);
     field(
