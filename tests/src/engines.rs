@@ -139,7 +139,7 @@ fn arrow_type(ty: &str) -> DataType {
         "float" => DataType::Float64,
         "date" => DataType::Date32,
         "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        "string" => DataType::Utf8,
+        "string" | "json" => DataType::Utf8,
         decimal => {
             let digits = decimal.trim_start_matches("decimal(").trim_end_matches(')');
             let (precision, scale) = digits.split_once(',').unwrap_or_else(|| panic!("no Arrow type for {decimal}"));

@@ -201,7 +201,7 @@ impl Typer<'_> {
         }
     }
 
-    /// A conversion that gives null where it cannot be made: one that is made only where it can be.
+    /// A conversion that gives null where it cannot be made: of null where the value cannot be converted.
     pub(super) fn lenient(&self, expr: ValueExpr, ty: &Type) -> ValueExpr {
         let condition = match (&expr.ty, ty) {
             (Type::String, Type::Boolean) => {
@@ -220,9 +220,11 @@ impl Typer<'_> {
             _ => None,
         };
         let zone = self.catalogue.zone.as_deref();
-        let cast = coerce(expr, ty, zone);
-        let Some(condition) = condition else { return cast };
-        Expr { kind: ExprKind::Case { branches: vec![(condition, cast)], otherwise: None }, ty: ty.clone() }
+        let Some(condition) = condition else { return coerce(expr, ty, zone) };
+        // The test stands inside: engines evaluate constants early, and a cast outside never sees what it cannot take.
+        let from = expr.ty.clone();
+        let guarded = Expr { kind: ExprKind::Case { branches: vec![(condition, expr)], otherwise: None }, ty: from };
+        coerce(guarded, ty, zone)
     }
 }
 

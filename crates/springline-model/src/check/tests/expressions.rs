@@ -116,7 +116,7 @@ fn operands_are_brought_to_one_type() {
     field(
         "try_cast(city as integer)",
         expect![[
-            r#"case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => cast(city as integer, false); -) : integer"#
+            r#"cast(case(regex_match(city, String("^-?[0-9]{1,18}$"): string) => city; -) as integer, false) : integer"#
         ]],
     );
     field("cast(born as string)", expect!["text(born) : string"]);
