@@ -7,4 +7,5 @@ mod diagnostics;
 mod examples;
 mod floor_plan;
 mod golden;
+mod random;
 mod sync;

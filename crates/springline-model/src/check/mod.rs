@@ -11,6 +11,7 @@ mod fields;
 mod finish;
 mod functions;
 mod names;
+mod read;
 mod scope;
 mod segments;
 mod settings;
@@ -25,13 +26,11 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
-use crate::{Code, Destination, Diagnostic, FileId, Project, Registry, Severity, SourceMap, Sync, Target};
+use crate::{Code, Destination, Diagnostic, Project, Registry, Severity, SourceMap, Sync, Target};
 
 use catalogue::Catalogue;
 use names::{Kind, Table};
 
-/// The file that makes a folder a project.
-const PROJECT_FILE: &str = "springline.yaml";
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -78,7 +77,7 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnostic>) -> Option<Project> {
-    let read = read(sources, out);
+    let read = read::all(sources, out);
     let ListsDecl { sources: source_items, entities, segments, destinations, syncs } = read.lists;
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
@@ -114,58 +113,6 @@ fn check_files(sources: &SourceMap, registry: &Registry, out: &mut Vec<Diagnosti
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
     let head = head(read.project?, timezone, registry, sources, out)?;
     finish::project(head, catalogue, destinations, syncs?)
-}
-
-/// The declarations of all files.
-struct Read {
-    project: Option<ProjectDecl>,
-    lists: ListsDecl,
-    /// A file could not be read.
-    incomplete: bool,
-}
-
-fn read(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Read {
-    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete: false };
-    let mut project_file: Option<FileId> = None;
-    for (file, path, text) in sources.files() {
-        let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
-        if let (true, Some(first)) = (is_project, project_file) {
-            let message = format!("a second project: the folder's own is {}", sources.path(first));
-            out.push(
-                Diagnostic::error(Code::MissingProject, syntax::file_start(file), message)
-                    .hint("keep one springline.yaml, in the project's folder itself"),
-            );
-        }
-        let problems = out.len();
-        let node = syntax::parse(file, text, out);
-        read.incomplete |= out.len() > problems && node.is_none();
-        let first_project = is_project && project_file.is_none();
-        if first_project {
-            project_file = Some(file);
-        }
-        let Some(node) = node else {
-            if first_project && out.len() == problems {
-                let message = format!("{PROJECT_FILE} is empty");
-                let hint = "it needs at least `name`, `version: 1` and `targets`";
-                out.push(Diagnostic::error(Code::MissingKey, syntax::file_start(file), message).hint(hint));
-            }
-            continue;
-        };
-        let (project, lists) = syntax::read_file(node, is_project, out);
-        if first_project {
-            read.project = project;
-        }
-        match lists {
-            Some(lists) => read.lists.append(lists),
-            None => read.incomplete = true,
-        }
-    }
-    if project_file.is_none() {
-        let message = format!("the folder has no {PROJECT_FILE}");
-        let hint = "create one with `name`, `version: 1` and `targets`";
-        out.push(Diagnostic::error(Code::MissingProject, syntax::file_start(FileId(0)), message).hint(hint));
-    }
-    read
 }
 
 /// What springline.yaml says about the project as a whole.
