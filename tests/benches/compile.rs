@@ -17,7 +17,19 @@ const SEGMENTS: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
 fn main() {
     println!(
         "{:>8} {:>8} | {:>9} | {:>9} {:>9} {:>6} {:>9} | {:>9} {:>6} {:>9} | {:>9} {:>6} {:>9}",
-        "segments", "YAML", "parser", "--version", "validate", "x", "peak", "compile 1", "x", "peak", "compile", "x", "peak"
+        "segments",
+        "YAML",
+        "parser",
+        "--version",
+        "validate",
+        "x",
+        "peak",
+        "compile 1",
+        "x",
+        "peak",
+        "compile",
+        "x",
+        "peak"
     );
     let mut before: [Option<Duration>; 3] = [None; 3];
     for segments in SEGMENTS {

@@ -37,23 +37,29 @@ pub fn project(dir: &Path, size: Size, seed: u64) {
 }
 
 fn sources(size: Size) -> String {
-    let mut text = "sources:\n  - name: customers\n    table: customers\n    primary_key: customer_id\n    columns:\n      \
+    let mut text =
+        "sources:\n  - name: customers\n    table: customers\n    primary_key: customer_id\n    columns:\n      \
                     customer_id: string\n      city: { type: string, label: City }\n      email: { type: string, pii: \
                     email }\n      born_on: date\n      opted_in: boolean\n"
-        .to_owned();
+            .to_owned();
     for i in 1..size.sources {
         let columns = "event_id: integer, customer_id: string, amount: \"decimal(12,2)\", qty: integer, channel: string, \
                        happened_at: timestamp";
-        writeln!(text, "  - {{ name: source_{i}, table: raw.source_{i}, primary_key: event_id, columns: {{ {columns} }} }}")
-            .expect("text");
+        writeln!(
+            text,
+            "  - {{ name: source_{i}, table: raw.source_{i}, primary_key: event_id, columns: {{ {columns} }} }}"
+        )
+        .expect("text");
     }
     text
 }
 
 fn entity(size: Size, random: &mut Random) -> String {
-    let mut text = "entities:\n  - name: customer\n    source: customers\n    primary_key: customer_id\n    events:\n".to_owned();
+    let mut text =
+        "entities:\n  - name: customer\n    source: customers\n    primary_key: customer_id\n    events:\n".to_owned();
     for i in 1..size.sources {
-        writeln!(text, "      - {{ name: event_{i}, source: source_{i}, key: customer_id, at: happened_at }}").expect("text");
+        writeln!(text, "      - {{ name: event_{i}, source: source_{i}, key: customer_id, at: happened_at }}")
+            .expect("text");
     }
     text.push_str("    fields:\n");
     for i in 0..size.fields {
@@ -64,7 +70,11 @@ fn entity(size: Size, random: &mut Random) -> String {
             1 => format!("count(event_{event} within {days} days)"),
             2 => format!("count_distinct(event_{event}.channel)"),
             3 => format!("avg(event_{event}.qty)"),
-            4 => format!("case when number_{} > {} then 'high' when city = 'Paris' then 'here' else 'low' end", i - 3, days),
+            4 => format!(
+                "case when number_{} > {} then 'high' when city = 'Paris' then 'here' else 'low' end",
+                i - 3,
+                days
+            ),
             _ => format!("coalesce(number_{}, 0) * 2 + coalesce(number_{}, 1)", i - 5, i - 4),
         };
         let name = if i % 6 == 4 { format!("label_{i}") } else { format!("number_{i}") };

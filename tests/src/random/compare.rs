@@ -71,7 +71,9 @@ fn refused(checked: &Checked, lines: &[Option<String>]) -> BTreeSet<String> {
     let place = |d: &springline_model::Diagnostic| {
         let line = checked.sources.position(d.primary.span).line;
         let found = lines.get(line - 1).cloned().flatten();
-        found.unwrap_or_else(|| panic!("{} at line {line}: {:?}\n{}", d.message, d.hint, checked.sources.text(d.primary.span.file)))
+        found.unwrap_or_else(|| {
+            panic!("{} at line {line}: {:?}\n{}", d.message, d.hint, checked.sources.text(d.primary.span.file))
+        })
     };
     errors.map(place).collect()
 }
@@ -252,7 +254,13 @@ impl<'a> Round<'a> {
 }
 
 fn context<'a>(checked: &'a Checked, project: &'a Project, engine: &Engine, as_of: Timestamp) -> Context<'a> {
-    Context { project, sources: &checked.sources, as_of, state_schema: "springline", capabilities: engine.capabilities() }
+    Context {
+        project,
+        sources: &checked.sources,
+        as_of,
+        state_schema: "springline",
+        capabilities: engine.capabilities(),
+    }
 }
 
 /// The rows that a run of the entity would keep.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::TimestampMicrosecondArray;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::array::{BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray};
-use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
 use futures::{StreamExt, TryStreamExt};
@@ -62,7 +62,10 @@ impl Engine {
         for (name, table) in tables {
             let columns: Vec<String> =
                 table.columns.iter().map(|(name, ty)| format!("\"{name}\" {}", sql_type(ty))).collect();
-            let sql = [format!("DROP TABLE IF EXISTS \"{name}\""), format!("CREATE TABLE \"{name}\" ({})", columns.join(", "))];
+            let sql = [
+                format!("DROP TABLE IF EXISTS \"{name}\""),
+                format!("CREATE TABLE \"{name}\" ({})", columns.join(", ")),
+            ];
             for sql in sql {
                 self.warehouse.execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
             }
@@ -132,8 +135,12 @@ fn sql_type(ty: &Type) -> String {
 fn batch(table: &Table) -> RecordBatch {
     let columns: Vec<ArrayRef> =
         table.columns.iter().enumerate().map(|(i, (_, ty))| array(ty, table.rows.iter().map(|row| &row[i]))).collect();
-    let fields: Vec<Field> =
-        table.columns.iter().zip(&columns).map(|((name, _), c)| Field::new(name, c.data_type().clone(), true)).collect();
+    let fields: Vec<Field> = table
+        .columns
+        .iter()
+        .zip(&columns)
+        .map(|((name, _), c)| Field::new(name, c.data_type().clone(), true))
+        .collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length")
 }
 

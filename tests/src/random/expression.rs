@@ -109,11 +109,15 @@ pub fn constant(random: &mut Random, kind: Kind) -> String {
         Kind::Integer => &["0", "1", "2", "3", "-1", "7", "10", "3000000000"],
         Kind::Decimal => &["0.5", "1.25", "-2.50", "0.001", "100.00", "99999.99"],
         Kind::Float => &["1e0", "25e-2", "-15e-1", "1e6", "0e0"],
-        Kind::Text => &["''", "'a'", "'A'", "'é'", "' '", "'web'", "'it''s'", "'%a%'", "'a_b'", "'ß'", "'50\\%'", "'日本'"],
-        Kind::Date => &["date '2024-02-29'", "date '2024-03-31'", "date '1969-12-31'", "date '2000-01-01'"],
-        Kind::Instant => {
-            &["timestamp '2024-03-31T01:00:00Z'", "timestamp '2024-06-30T00:00:00Z'", "timestamp '1970-01-01T00:00:00Z'"]
+        Kind::Text => {
+            &["''", "'a'", "'A'", "'é'", "' '", "'web'", "'it''s'", "'%a%'", "'a_b'", "'ß'", "'50\\%'", "'日本'"]
         }
+        Kind::Date => &["date '2024-02-29'", "date '2024-03-31'", "date '1969-12-31'", "date '2000-01-01'"],
+        Kind::Instant => &[
+            "timestamp '2024-03-31T01:00:00Z'",
+            "timestamp '2024-06-30T00:00:00Z'",
+            "timestamp '1970-01-01T00:00:00Z'",
+        ],
     };
     random.pick(all).to_owned()
 }
@@ -178,7 +182,9 @@ fn decimal(random: &mut Random, names: &Names, depth: usize) -> String {
         8 => format!("abs({a})"),
         9 => format!("-({a})"),
         10 => format!("cast({n} as decimal(20,2))"),
-        11 => format!("cast({} as decimal(18,{}))", if random.one_in(2) { a } else { f }, random.pick(&["0", "1", "3"])),
+        11 => {
+            format!("cast({} as decimal(18,{}))", if random.one_in(2) { a } else { f }, random.pick(&["0", "1", "3"]))
+        }
         _ => format!("cast(cast({a} as string) as decimal(24,2))"),
     }
 }
@@ -210,7 +216,8 @@ fn text(random: &mut Random, names: &Names, depth: usize) -> String {
         3 => format!("upper({a})"),
         4 => format!("trim({a})"),
         5 => {
-            let start = if random.one_in(3) { format!("mod({n}, 5)") } else { random.pick(&["1", "2", "3", "0"]).to_owned() };
+            let start =
+                if random.one_in(3) { format!("mod({n}, 5)") } else { random.pick(&["1", "2", "3", "0"]).to_owned() };
             format!("substring({a}, {start}, {})", random.pick(&["0", "1", "2", "10"]))
         }
         6 => {
@@ -282,8 +289,12 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
         (Kind::Integer, 0 | 1, ..) => format!("count({event}{clauses})"),
         (Kind::Integer, 2, Some(other), _) => format!("count({other}{clauses})"),
         (Kind::Integer, 3, Some(other), _) => format!("count_distinct({other}{clauses})"),
-        (Kind::Decimal, 0, ..) if event == "purchase" => format!("avg({event}.{}{clauses})", random.pick(&["qty", "amount"])),
-        (Kind::Integer | Kind::Decimal | Kind::Float, 0..=3, _, Some(arg)) if kind != Kind::Float || !arg.contains('/') => {
+        (Kind::Decimal, 0, ..) if event == "purchase" => {
+            format!("avg({event}.{}{clauses})", random.pick(&["qty", "amount"]))
+        }
+        (Kind::Integer | Kind::Decimal | Kind::Float, 0..=3, _, Some(arg))
+            if kind != Kind::Float || !arg.contains('/') =>
+        {
             format!("sum({arg}{clauses})")
         }
         (_, n, _, Some(arg)) => {

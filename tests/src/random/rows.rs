@@ -21,9 +21,48 @@ const CLOCKS: &[&str] = &[
     "2024-07-14T12:34:56.789Z",
 ];
 const TEXTS: &[&str] = &[
-    "", " ", "  a ", "a", "A", "b", "B", "ab", "Ab", "é", "É", "e\u{301}", "ß", "Σίσυφος", "ΟΔΟΣ", "İ", "ı", "ﬁ", "50%",
-    "a_b", "a\\b", "it's", "\"q\"", "日本", "😀x", "12", "-3.5", "2024-02-29", "null", "true", "\t", "a\nb", "web", "shop",
-    "app", "z", "Z", "zz top", "\u{a0}x\u{a0}", "{{ x }}", "a--b", "1e3",
+    "",
+    " ",
+    "  a ",
+    "a",
+    "A",
+    "b",
+    "B",
+    "ab",
+    "Ab",
+    "é",
+    "É",
+    "e\u{301}",
+    "ß",
+    "Σίσυφος",
+    "ΟΔΟΣ",
+    "İ",
+    "ı",
+    "ﬁ",
+    "50%",
+    "a_b",
+    "a\\b",
+    "it's",
+    "\"q\"",
+    "日本",
+    "😀x",
+    "12",
+    "-3.5",
+    "2024-02-29",
+    "null",
+    "true",
+    "\t",
+    "a\nb",
+    "web",
+    "shop",
+    "app",
+    "z",
+    "Z",
+    "zz top",
+    "\u{a0}x\u{a0}",
+    "{{ x }}",
+    "a--b",
+    "1e3",
 ];
 
 /// The `as_of` of a seed.
@@ -65,7 +104,9 @@ pub fn tables(random: &mut Random, as_of: Timestamp) -> HashMap<String, Table> {
 fn value(random: &mut Random, ty: &Type, as_of: Timestamp) -> Value {
     match ty {
         Type::Boolean => Value::Boolean(random.one_in(2)),
-        Type::Integer if random.one_in(8) => Value::Integer(random.pick(&[3_000_000_000, -3_000_000_000, 2_147_483_647])),
+        Type::Integer if random.one_in(8) => {
+            Value::Integer(random.pick(&[3_000_000_000, -3_000_000_000, 2_147_483_647]))
+        }
         Type::Integer => Value::Integer(random.below(21) as i64 - 8),
         Type::Decimal { precision, scale } => {
             let most = if random.one_in(6) { 12 } else { 5 };

@@ -49,7 +49,15 @@ impl<'a> Reference<'a> {
     /// For a project whose sources' rows are given by the source's name.
     pub fn new(project: &'a Project, tables: &'a HashMap<String, Table>, as_of: Timestamp) -> Self {
         let (fields, segments) = (RefCell::default(), RefCell::default());
-        Reference { project, tables, as_of, fields, segments, gathered: RefCell::default(), windows: RefCell::default() }
+        Reference {
+            project,
+            tables,
+            as_of,
+            fields,
+            segments,
+            gathered: RefCell::default(),
+            windows: RefCell::default(),
+        }
     }
 
     /// The entity's rows, as places in its source. Of an entity that is known by its events: one row for each
@@ -159,9 +167,7 @@ impl<'a> Reference<'a> {
             Leaf::Segment(segment) => self.member(*segment, place).map(Value::Boolean),
             Leaf::Related { relationship, leaf } => self.related(*relationship, leaf, ty, row, place),
             Leaf::Aggregate(gather) => self.gather(gather, entity, place),
-            Leaf::AsOf if *ty == Type::Date => {
-                Ok(Value::Date(self.project.timezone.to_datetime(self.as_of).date()))
-            }
+            Leaf::AsOf if *ty == Type::Date => Ok(Value::Date(self.project.timezone.to_datetime(self.as_of).date())),
             Leaf::AsOf => Ok(Value::Timestamp(self.as_of)),
         }
     }
@@ -279,8 +285,7 @@ impl<'a> Reference<'a> {
         let row = RowId::Entity(entity);
         let mut partitions: Vec<(Vec<Value>, Vec<(usize, Vec<Value>)>)> = Vec::new();
         for place in self.rows(entity)? {
-            let partition =
-                call.partition_by.iter().map(|e| self.value(e, row, place)).collect::<Result<Vec<_>>>()?;
+            let partition = call.partition_by.iter().map(|e| self.value(e, row, place)).collect::<Result<Vec<_>>>()?;
             let mut order =
                 call.order_by.iter().map(|o| self.value(&o.expr, row, place)).collect::<Result<Vec<_>>>()?;
             order.push(self.key(entity, place)?);

@@ -114,7 +114,11 @@ fn whole(n: Option<i128>) -> Result {
 
 /// A float that every engine can hold.
 fn finite(f: f64) -> Result {
-    if f.is_finite() && (f == 0.0 || f.is_normal()) { Ok(Value::Float(f)) } else { undefined(format!("{f} is no number")) }
+    if f.is_finite() && (f == 0.0 || f.is_normal()) {
+        Ok(Value::Float(f))
+    } else {
+        undefined(format!("{f} is no number"))
+    }
 }
 
 /// Digits and scale as a number of the type.

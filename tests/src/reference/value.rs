@@ -111,13 +111,18 @@ impl Value {
             Value::Boolean(b) => b.to_string(),
             Value::Integer(n) => n.to_string(),
             Value::Decimal(n, scale) => decimal_text(*n, *scale),
-            // Adding zero makes a negative zero positive.
-            Value::Float(f) => format!("{:?}", f + 0.0),
+            Value::Float(f) => float_text(*f),
             Value::Text(s) => s.clone(),
             Value::Date(d) => d.to_string(),
             Value::Timestamp(t) => t.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
         })
     }
+}
+
+/// The shortest digits that read back, of several the nearest, of two as near the even ones; an exponent from 1e16
+/// up and below 1e-5. Adding zero makes a negative zero positive.
+fn float_text(f: f64) -> String {
+    serde_json::Number::from_f64(f + 0.0).map_or_else(|| f.to_string(), |n| n.to_string())
 }
 
 /// All digits, the point before the last `scale` of them.
@@ -166,7 +171,8 @@ pub fn compare(a: &Value, b: &Value) -> Result<Ordering> {
         (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
         (Value::Date(a), Value::Date(b)) => a.cmp(b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
-        (Value::Float(_), _) | (_, Value::Float(_)) => a.float()?.total_cmp(&b.float()?),
+        // Floats are never NaN, and the two zeros are equal.
+        (Value::Float(_), _) | (_, Value::Float(_)) => a.float()?.partial_cmp(&b.float()?).unwrap_or(Ordering::Equal),
         _ => match (a.decimal(), b.decimal()) {
             (Some((a, s)), Some((b, t))) => {
                 let scale = s.max(t);

@@ -135,7 +135,6 @@ pub fn by_tokens(text: &str, random: &mut Random) -> String {
     parts.concat()
 }
 
-
 /// One to four changes of bytes. Broken characters become replacement characters.
 pub fn by_bytes(text: &str, random: &mut Random) -> String {
     let mut bytes = text.as_bytes().to_vec();
