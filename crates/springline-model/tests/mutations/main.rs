@@ -4,7 +4,8 @@
 //! `SPRINGLINE_FULL=1` runs a million cases; best with `CARGO_PROFILE_DEV_OPT_LEVEL=2`. A failure names its seed,
 //! and `SPRINGLINE_SEED=<seed>` runs that case alone.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a long test tells what it did")]
 
 mod expression;
 #[path = "../kit/mod.rs"]
