@@ -3,11 +3,12 @@
 //! `cargo bench --workspace --profile dev --bench preview`. Whole processes in turn, start-up included;
 //! medians of `RUNS` runs each. Needs the Complete Journey data (see `examples/complete-journey`).
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use springline_tests::process::{binary, measure, median};
 use springline_tests::{data_dir, root};
 
 const RUNS: usize = 7;
@@ -54,7 +55,7 @@ fn compare(segment: &str, data: &Path, journey: &Path) {
     let myself = std::env::current_exe().expect("the bench has a path");
     let mut by_hand = Command::new(&myself);
     by_hand.arg("alone").arg(journey).arg(sql);
-    let mut preview = Command::new(binary(&myself));
+    let mut preview = Command::new(binary());
     preview
         .args(["--as-of", "2018-01-01T00:00:00Z", "preview", segment, "--limit", "10"])
         .current_dir(root().join("examples/complete-journey"))
@@ -77,36 +78,4 @@ fn compare(segment: &str, data: &Path, journey: &Path) {
         peak(&alone_runs),
         peak(&preview_runs)
     );
-}
-
-fn binary(myself: &Path) -> PathBuf {
-    let profile = myself.ancestors().nth(2).expect("a bench lies in <target>/<profile>/deps");
-    let binary = profile.join("springline");
-    assert!(binary.is_file(), "build the binary first: cargo build");
-    binary
-}
-
-/// Wall time and peak memory in KiB of one run; the peak is read while the process lives.
-fn measure(command: &mut Command) -> (Duration, u64) {
-    let started = Instant::now();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak = 0;
-    loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let high = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak =
-            high.and_then(|h| h.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(peak).max(peak);
-        if let Some(exit) = child.try_wait().expect("the command can be waited for") {
-            assert!(exit.success(), "{command:?} failed");
-            return (started.elapsed(), peak);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn median(runs: &[(Duration, u64)]) -> Duration {
-    let mut times: Vec<Duration> = runs.iter().map(|run| run.0).collect();
-    times.sort();
-    times[times.len() / 2]
 }

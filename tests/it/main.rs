@@ -13,6 +13,7 @@ mod golden;
 mod history;
 mod kinds;
 mod model_tests;
+mod random;
 mod reference;
 mod sync;
 mod wide;

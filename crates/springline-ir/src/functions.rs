@@ -80,7 +80,7 @@ functions! {
         [("2 * 1.5", "3.0")];
     DIVIDE = "divide", Scalar, "number / number -> decimal or float", divided, Propagates,
         "The quotient, never cut to a whole number; division by zero gives null.",
-        [("1 / 2", "0.500000"), ("1 / 0", "null")];
+        [("1 / 2", "0.500000"), ("1 / 0", "null"), ("1 / -(0e0)", "null")];
     DIV = "div", Scalar, "div(integer, integer) -> integer", whole_divided, Propagates,
         "The whole quotient, cut towards zero; division by zero gives null.",
         [("div(-7, 2)", "-3")];

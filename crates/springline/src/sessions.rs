@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_day_is_its_first_instant_in_the_project() {
         let paris = TimeZone::get("Europe/Paris").unwrap();
-        let read = |text| instant(Some(text), &paris).ok().map(|t| t.to_string());
+        let read = |text| instant("--as-of", Some(text), &paris).ok().map(|t| t.to_string());
         assert_eq!(read("2024-06-30").as_deref(), Some("2024-06-29T22:00:00Z"));
         assert_eq!(read("2024-06-30T00:00:00Z").as_deref(), Some("2024-06-30T00:00:00Z"));
         assert_eq!(read("tomorrow"), None);

@@ -22,6 +22,7 @@ mod overlay;
 mod packages;
 mod pattern;
 mod phone;
+mod read;
 mod rfm;
 mod samples;
 mod scope;
@@ -40,21 +41,15 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::packages::{NoPackages, PackageSource};
-use crate::syntax::{self, ListsDecl, Node, ProjectDecl, Spanned};
-use crate::{
-    Code, Destination, Diagnostic, FileId, LOCK_FILE, Lock, Project, Registry, Severity, Source, SourceMap, Sync,
-    Target,
-};
+use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
+use crate::{Code, Destination, Diagnostic, Lock, Project, Registry, Severity, Source, SourceMap, Sync, Target};
 
 use catalogue::Catalogue;
 pub(crate) use conditions::Conditions;
-use lock::Known;
+#[cfg(test)]
 pub(crate) use lock::read_lock;
 use names::{Kind, Table};
-use packages::{Imported, Root};
 
-/// The file that makes a folder a project.
-const PROJECT_FILE: &str = "springline.yaml";
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -96,7 +91,7 @@ pub fn check_with(files: Vec<(String, String)>, registry: &Registry, packages: &
     let mut sources = SourceMap::new(files);
     let mut out = Vec::new();
     let mut outline = Outline::default();
-    let (read, imported) = read(&mut sources, packages, &mut out);
+    let (read, imported) = read::all(&mut sources, packages, &mut out);
     let project = check_files(read, &sources, registry, &mut outline, &mut out);
     out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
     let mut diagnostics = in_order(out);
@@ -125,7 +120,7 @@ fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 fn check_files(
-    read: Read,
+    read: read::Read,
     sources: &SourceMap,
     registry: &Registry,
     outline: &mut Outline,
@@ -172,90 +167,6 @@ fn check_files(
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
     let head = head(read.project?, timezone, registry, sources, outline, out)?;
     finish::project(head, catalogue, destinations, syncs?, tests)
-}
-
-/// The declarations of all files.
-struct Read {
-    project: Option<ProjectDecl>,
-    lists: ListsDecl,
-    /// A file could not be read.
-    incomplete: bool,
-    lock: Known,
-}
-
-fn read(sources: &mut SourceMap, packages: &dyn PackageSource, out: &mut Vec<Diagnostic>) -> (Read, Imported) {
-    let Parsed { mut roots, mut complete, lock } = parse(sources, out);
-    let imported = packages::import(&mut roots, sources, packages, out);
-    for root in &mut roots {
-        let span = root.node.span;
-        let node = std::mem::replace(&mut root.node, Node::mapping(Vec::new(), span));
-        root.node = syntax::expand(node, &mut complete, out);
-    }
-    complete &= overlay::overlay(&mut roots, &imported.reach, out);
-    let incomplete = !complete || !imported.complete;
-    let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete, lock };
-    let first_project = roots.iter().position(|root| root.is_project);
-    for (i, root) in roots.into_iter().enumerate() {
-        let (project, lists) = syntax::read_file(root.node, root.is_project, out);
-        if Some(i) == first_project {
-            read.project = project;
-        }
-        match lists {
-            Some(lists) => read.lists.append(lists),
-            None => read.incomplete = true,
-        }
-    }
-    (read, imported)
-}
-
-/// The project's own files.
-struct Parsed {
-    /// Their trees.
-    roots: Vec<Root>,
-    /// All could be read.
-    complete: bool,
-    lock: Known,
-}
-
-fn parse(sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Parsed {
-    let (mut roots, mut complete, mut lock) = (Vec::new(), true, Known::Nothing);
-    let mut project_file: Option<FileId> = None;
-    for (file, path, text) in sources.files() {
-        if path == LOCK_FILE {
-            lock = read_lock(file, text, out).map_or(Known::Broken, Known::Lock);
-            continue;
-        }
-        let is_project = path.rsplit(['/', '\\']).next() == Some(PROJECT_FILE);
-        if let (true, Some(first)) = (is_project, project_file) {
-            let message = format!("a second project: the folder's own is {}", sources.path(first));
-            out.push(
-                Diagnostic::error(Code::MissingProject, syntax::file_start(file), message)
-                    .hint("keep one springline.yaml, in the project's folder itself"),
-            );
-        }
-        let problems = out.len();
-        let node = syntax::parse(file, text, out);
-        complete &= out.len() == problems || node.is_some();
-        let first_project = is_project && project_file.is_none();
-        if first_project {
-            project_file = Some(file);
-        }
-        let Some(node) = node else {
-            if first_project && out.len() == problems {
-                let message = format!("{PROJECT_FILE} is empty");
-                let hint = "it needs at least `name`, `version: 1` and `targets`";
-                out.push(Diagnostic::error(Code::MissingKey, syntax::file_start(file), message).hint(hint));
-            }
-            continue;
-        };
-        roots.push(Root { owner: 0, is_project, node });
-    }
-    if project_file.is_none() {
-        let message = format!("the folder has no {PROJECT_FILE}");
-        let hint = "create one with `name`, `version: 1` and `targets`";
-        out.push(Diagnostic::error(Code::MissingProject, syntax::file_start(FileId(0)), message).hint(hint));
-    }
-    Parsed { roots, complete, lock }
 }
 
 /// What springline.yaml says about the project as a whole.

@@ -331,7 +331,11 @@ fn decode_tree(node: &Node, entries: &[(Spanned<String>, Node)], out: &mut Vec<D
         );
         return None;
     }
-    if node.get(&head.value).is_some_and(|n| matches!(&n.kind, NodeKind::Sequence(items) if items.is_empty())) {
+    let is_empty = |n: &Node| match &n.kind {
+        NodeKind::Sequence(items) => items.is_empty(),
+        _ => n.is_null() && matches!(head.value.as_str(), "all" | "any"),
+    };
+    if node.get(&head.value).is_some_and(is_empty) {
         let message = format!("`{}` has no conditions", head.value);
         out.push(Diagnostic::error(Code::InvalidValue, head.span, message).hint("list at least one condition"));
         return None;
