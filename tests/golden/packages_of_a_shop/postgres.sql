@@ -166,8 +166,8 @@ WITH
 "purchase" AS (
   SELECT
     "purchase_rows"."customer_id",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00') > 0 AS "purchase_exists_365d"
+    MAX("purchase_rows"."ordered_at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= TIMESTAMPTZ '2023-07-01 00:00:00+00', FALSE) AS "purchase_exists_365d"
   FROM "shop"."orders" AS "purchase_rows"
   WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
   GROUP BY "purchase_rows"."customer_id"
@@ -663,6 +663,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "exited_at" TIMESTAMPTZ
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 BEGIN;
 DROP TABLE IF EXISTS "springline"."entity_customer__new";
@@ -681,9 +690,9 @@ WITH
     MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
     MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at",
     MAX("purchase_rows"."ordered_at") FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00') AS "purchase_max_ordered_at_365d",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00') > 0 AS "purchase_exists_365d",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2024-05-31 00:00:00+00') > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."ordered_at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= TIMESTAMPTZ '2023-07-01 00:00:00+00', FALSE) AS "purchase_exists_365d",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= TIMESTAMPTZ '2024-05-31 00:00:00+00', FALSE) AS "purchase_exists_30d"
   FROM "shop"."orders" AS "purchase_rows"
   WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
   GROUP BY "purchase_rows"."customer_id"
@@ -913,145 +922,25 @@ DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
 
--- membership.customer
+-- moves.customer
 BEGIN;
-DROP TABLE IF EXISTS "springline"."membership_customer__new";
-CREATE TABLE "springline"."membership_customer__new" AS
+DROP TABLE IF EXISTS "springline"."moves_customer__new";
+CREATE TABLE "springline"."moves_customer__new" AS
 WITH
+"memberships" AS (
+  SELECT
+    UNNEST(ARRAY[CASE WHEN "e"."buyers" THEN 'buyers' END, CASE WHEN "e"."prospects" THEN 'prospects' END, CASE WHEN "e"."new_buyers" THEN 'new_buyers' END, CASE WHEN "e"."one_time_buyers" THEN 'one_time_buyers' END, CASE WHEN "e"."repeat_buyers" THEN 'repeat_buyers' END, CASE WHEN "e"."active_buyers" THEN 'active_buyers' END, CASE WHEN "e"."lapsing_buyers" THEN 'lapsing_buyers' END, CASE WHEN "e"."dormant_buyers" THEN 'dormant_buyers' END, CASE WHEN "e"."big_spenders" THEN 'big_spenders' END, CASE WHEN "e"."rfm_champions" THEN 'rfm_champions' END, CASE WHEN "e"."rfm_potential_loyalists" THEN 'rfm_potential_loyalists' END, CASE WHEN "e"."rfm_new_customers" THEN 'rfm_new_customers' END, CASE WHEN "e"."rfm_loyal" THEN 'rfm_loyal' END, CASE WHEN "e"."rfm_need_attention" THEN 'rfm_need_attention' END, CASE WHEN "e"."rfm_at_risk" THEN 'rfm_at_risk' END, CASE WHEN "e"."rfm_hibernating" THEN 'rfm_hibernating' END, CASE WHEN "e"."rfm_lost" THEN 'rfm_lost' END, CASE WHEN "e"."high_lifetime_value" THEN 'high_lifetime_value' END, CASE WHEN "e"."regular_rhythm" THEN 'regular_rhythm' END, CASE WHEN "e"."with_email" THEN 'with_email' END, CASE WHEN "e"."with_phone" THEN 'with_phone' END, CASE WHEN "e"."out_of_reach" THEN 'out_of_reach' END]) AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+),
 "current_members" AS (
   SELECT
-    'buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."buyers"
-  UNION ALL
-  SELECT
-    'prospects' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."prospects"
-  UNION ALL
-  SELECT
-    'new_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."new_buyers"
-  UNION ALL
-  SELECT
-    'one_time_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."one_time_buyers"
-  UNION ALL
-  SELECT
-    'repeat_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."repeat_buyers"
-  UNION ALL
-  SELECT
-    'active_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."active_buyers"
-  UNION ALL
-  SELECT
-    'lapsing_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."lapsing_buyers"
-  UNION ALL
-  SELECT
-    'dormant_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."dormant_buyers"
-  UNION ALL
-  SELECT
-    'big_spenders' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."big_spenders"
-  UNION ALL
-  SELECT
-    'rfm_champions' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_champions"
-  UNION ALL
-  SELECT
-    'rfm_potential_loyalists' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_potential_loyalists"
-  UNION ALL
-  SELECT
-    'rfm_new_customers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_new_customers"
-  UNION ALL
-  SELECT
-    'rfm_loyal' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_loyal"
-  UNION ALL
-  SELECT
-    'rfm_need_attention' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_need_attention"
-  UNION ALL
-  SELECT
-    'rfm_at_risk' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_at_risk"
-  UNION ALL
-  SELECT
-    'rfm_hibernating' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_hibernating"
-  UNION ALL
-  SELECT
-    'rfm_lost' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_lost"
-  UNION ALL
-  SELECT
-    'high_lifetime_value' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."high_lifetime_value"
-  UNION ALL
-  SELECT
-    'regular_rhythm' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."regular_rhythm"
-  UNION ALL
-  SELECT
-    'with_email' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."with_email"
-  UNION ALL
-  SELECT
-    'with_phone' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."with_phone"
-  UNION ALL
-  SELECT
-    'out_of_reach' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."out_of_reach"
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
 ),
-"open_intervals" AS (
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -1059,23 +948,70 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
-UNION ALL
-SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
-DROP TABLE IF EXISTS "springline"."membership_customer";
-ALTER TABLE "springline"."membership_customer__new" RENAME TO "membership_customer";
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN TIMESTAMPTZ '2024-06-30 00:00:00+00' END AS "exited_at",
+  COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+DROP TABLE IF EXISTS "springline"."moves_customer";
+ALTER TABLE "springline"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;
+
+-- membership.customer
+MERGE INTO "springline"."membership_customer" AS t
+USING "springline"."moves_customer" AS s
+ON t."segment" = s."segment" AND t."entity_id" = s."entity_id" AND t."entered_at" = s."entered_at"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "exited_at" = s."exited_at"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "entity_id", "entered_at", "exited_at")
+  VALUES (s."segment", s."entity_id", s."entered_at", s."exited_at");
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" TEXT,
+  "as_of" TIMESTAMPTZ,
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+MERGE INTO "springline"."sizes_customer" AS t
+USING "springline"."new_sizes_customer" AS s
+ON t."segment" = s."segment" AND t."as_of" = s."as_of"
+WHEN MATCHED AND s."removed" THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  "members" = s."members",
+  "entered" = s."entered",
+  "exited" = s."exited"
+WHEN NOT MATCHED AND NOT s."removed" THEN
+  INSERT ("segment", "as_of", "members", "entered", "exited")
+  VALUES (s."segment", s."as_of", s."members", s."entered", s."exited");
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 

@@ -46,10 +46,16 @@ FROM customers
 WHERE optin_email AND email IS NOT NULL AND customer_id NOT IN (SELECT customer_id FROM staff_members)
   AND bucket('holdout-2024', customer_id) >= 1000;
 
+-- The day that an instant of the year before 2024-06-30 is in Paris: an hour ahead in winter, which began on
+-- 2023-10-29 and ended on 2024-03-31 at 01:00Z, else two.
+CREATE MACRO day_in_paris(instant) AS CAST(instant + CASE
+    WHEN instant >= TIMESTAMP '2023-10-29 01:00:00' AND instant < TIMESTAMP '2024-03-31 01:00:00' THEN INTERVAL 1 HOUR
+    ELSE INTERVAL 2 HOUR END AS DATE);
+
 -- The buyers of a year: their figures, and their fifths, 5 being the best. Equals go by their key.
 CREATE VIEW rfm_scores AS
 WITH figures AS (
-    SELECT customer_id, date_diff('day', CAST(max(ordered_at) AS DATE), DATE '2024-06-30') AS recency,
+    SELECT customer_id, date_diff('day', day_in_paris(max(ordered_at)), DATE '2024-06-30') AS recency,
            count(*) AS frequency, sum(amount) AS amount
     FROM past_orders
     WHERE ordered_at >= TIMESTAMP '2023-07-01 00:00:00' AND customer_id IN (SELECT customer_id FROM customers)

@@ -7,6 +7,8 @@ use crate::syntax::{KeyShape, MappingShape, Shape, condition_shapes};
 
 use super::{FILES, FileKind, docs, mapping_name, top_keys};
 
+/// What may be declared in parts: a project says of an entity of a package only what it adds.
+const PARTIAL: &str = "EntityDecl";
 /// The key of the definition of conditions.
 const CONDITION: &str = "condition";
 
@@ -78,6 +80,9 @@ fn reference(mapping: &'static MappingShape, defs: &mut Map<String, Value>) -> V
         defs.insert(name.clone(), Value::Null);
         let keys: Vec<_> = mapping.keys.iter().collect();
         let mut object = object(&keys, mapping.open, defs);
+        if mapping.name == PARTIAL {
+            object.insert("required".to_owned(), json!(["name"]));
+        }
         object.insert("title".to_owned(), mapping_name(mapping).into());
         object.insert("description".to_owned(), docs(mapping.docs).into());
         defs.insert(name.clone(), Value::Object(object));
