@@ -148,13 +148,18 @@ fn examples_are_as_the_schemas_say_and_broken_files_are_not() {
         let path = folder.path().join(format!("schemas/springline-{kind}.schema.json"));
         serde_json::from_str(&std::fs::read_to_string(path).expect("a schema")).expect("JSON")
     };
-    let (project, model) = (read("project"), read("model"));
+    let (project, model, package, catalog) = (read("project"), read("model"), read("package"), read("catalog"));
     let printed = springline(folder.path(), &["schema", "project"]).run().exits(0).json();
     assert_eq!(printed, project);
     let check = |path: &str, text: &str| {
         // Another reader of YAML than the program's own.
         let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let schema = if path.ends_with("springline.yaml") { &project } else { &model };
+        let schema = match path.rsplit('/').next() {
+            Some("springline.yaml") => &project,
+            Some("package.yaml") => &package,
+            Some("catalog.lock.yaml") => &catalog,
+            _ => &model,
+        };
         problem(&value, schema, schema, "")
     };
     let mut checked = 0;

@@ -177,7 +177,7 @@ pub(crate) enum Command {
     },
     /// Print a JSON Schema of the files, for editors
     Schema {
-        /// The kind of file: `project` (springline.yaml) or `model` (every other file)
+        /// The kind of file: `project` (springline.yaml), `package` (package.yaml), `catalog` (catalog.lock.yaml) or `model` (every other file)
         #[arg(default_value = "model")]
         kind: String,
         /// Write the schemas of all kinds into this folder instead

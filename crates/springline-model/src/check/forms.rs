@@ -196,7 +196,7 @@ impl Typer<'_> {
                 AstKind::Call(part) if part.args.len() == 1 && part.over.is_none() => {
                     let is_step = part.name.text.eq_ignore_ascii_case("step");
                     let is_without = part.name.text.eq_ignore_ascii_case("without") && i > 0;
-                    if !is_step && !(is_without && i + 1 == call.args.len()) {
+                    if !(is_step || is_without && i + 1 == call.args.len()) {
                         return self.misused(Form::Sequence, arg.span);
                     }
                     (is_step, &part.args[0], Some(&**part))

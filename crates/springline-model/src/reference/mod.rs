@@ -7,7 +7,7 @@ mod schema;
 pub use page::language_page;
 pub use schema::schemas;
 
-use crate::syntax::{Decode, KeyShape, ListsDecl, MappingShape, ProjectDecl, Shape};
+use crate::syntax::{Decode, ImportDecl, KeyShape, ListsDecl, LockDecl, MappingShape, PackageDecl, ProjectDecl, Shape};
 
 /// A kind of file.
 struct FileKind {
@@ -22,7 +22,28 @@ struct FileKind {
 const FILES: &[FileKind] = &[
     FileKind { name: "project", title: "springline.yaml", roots: &[ProjectDecl::shape, ListsDecl::shape] },
     FileKind { name: "model", title: "Every other file", roots: &[ListsDecl::shape] },
+    FileKind { name: "catalog", title: "catalog.lock.yaml", roots: &[LockDecl::shape] },
+    FileKind { name: "package", title: "package.yaml", roots: &[package_file, ListsDecl::shape] },
 ];
+
+/// What only a package.yaml holds.
+fn package_file() -> Shape {
+    const FILE: &MappingShape = &MappingShape {
+        name: "PackageFileDecl",
+        docs: &["What stands in package.yaml besides the lists of every other file."],
+        keys: &[
+            KeyShape { name: "package", docs: &["The package."], required: true, shape: PackageDecl::shape },
+            KeyShape {
+                name: "import",
+                docs: &["The packages that it builds upon."],
+                required: false,
+                shape: <Vec<ImportDecl>>::shape,
+            },
+        ],
+        open: false,
+    };
+    Shape::Mapping(FILE)
+}
 
 /// The keys that stand at the top of a kind of file.
 fn top_keys(kind: &FileKind) -> Vec<&'static KeyShape> {

@@ -96,6 +96,7 @@ impl Decode for ForEachDecl {
     }
 
     fn shape() -> Shape {
-        Shape::Entries(|| Shape::List(|| Shape::Value))
+        // In a package a list may be a parameter.
+        Shape::Entries(|| Shape::Either(|| Shape::List(|| Shape::Value), || Shape::Text))
     }
 }

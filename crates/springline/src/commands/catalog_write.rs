@@ -136,7 +136,7 @@ fn with_items(text: &str, items: &str) -> Option<String> {
         return Some(format!("sources:\n{}\n", items.trim_end()));
     }
     let is_top = |line: &&str| !line.starts_with([' ', '#', '-']) && !line.trim().is_empty();
-    let list = text.lines().filter(is_top).next_back()?;
+    let list = text.lines().rfind(is_top)?;
     let after = text.rsplit_once(list)?.1;
     let first = after.lines().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
     let fits = list.split('#').next()?.trim() == "sources:" && first.starts_with("  - ");
