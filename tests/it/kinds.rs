@@ -14,7 +14,7 @@ fn expected() -> BTreeMap<String, Vec<String>> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_once(": [").expect("a segment and its members");
         let (members, _) = rest.split_once(']').expect("a list");
-        all.insert(name.to_owned(), members.split(", ").map(str::to_owned).collect());
+        all.insert(name.to_owned(), members.split(", ").filter(|member| !member.is_empty()).map(str::to_owned).collect());
     }
     all
 }
@@ -74,4 +74,30 @@ async fn segments_of_every_kind_have_the_members_worked_out_by_hand() {
     let Some(options) = postgres() else { return };
     load_into_postgres(folder.path(), &folder.path().join("data"), &options).await;
     check(folder.path(), "pg", &postgres_env(&options));
+}
+
+#[test]
+fn the_same_segments_hold_as_tests_on_given_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(&root().join("tests/cases/kinds"), folder.path());
+    // Nothing of the target is read.
+    std::fs::remove_dir_all(folder.path().join("data")).expect("the data");
+    let report = springline(folder.path(), &["--format", "json", "test"]).run().exits(0).json();
+    assert!(report["passed"].as_u64().is_some_and(|passed| passed >= 20), "{report}");
+    assert_eq!(report["failed"], 0);
+}
+
+#[test]
+fn a_wrong_expectation_says_who_is_missing_and_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    copy(&root().join("tests/cases/kinds"), folder.path());
+    let path = folder.path().join("tests.yaml");
+    let text = std::fs::read_to_string(&path).expect("the tests");
+    let right = "segment: cart_then_purchase, as_of: 2024-06-30T12:00:00Z, given: *rows, expect: { members: [a] }";
+    assert!(text.contains(right));
+    std::fs::write(&path, text.replace(right, &right.replace("[a]", "[a, f]"))).expect("the tests");
+    let text = springline(folder.path(), &["test", "cart_then_purchase on given rows"]).run().exits(1).stdout;
+    for part in ["`f` is missing", "false", "sequence(", "1 test: 0 passed, 1 failed"] {
+        assert!(text.contains(part), "`{part}` is missing in {text}");
+    }
 }

@@ -110,7 +110,8 @@ pub async fn load_into_postgres(project: &Path, data: &Path, options: &BTreeMap<
 /// The tables of a project and their columns' types, read from its YAML and its catalog lock without the help of our
 /// own reader.
 fn declared_tables(project: &Path) -> Vec<(String, Vec<(String, String)>)> {
-    let text = std::fs::read_to_string(project.join("models/sources.yaml")).expect("the example has sources");
+    let file = Some(project.join("models/sources.yaml")).filter(|path| path.exists());
+    let text = std::fs::read_to_string(file.unwrap_or_else(|| project.join("springline.yaml"))).expect("the sources");
     let file: Value = serde_saphyr::from_str(&text).expect("the sources are YAML");
     let lock: Value = match std::fs::read_to_string(project.join("catalog.lock.yaml")) {
         Ok(text) => serde_saphyr::from_str(&text).expect("the lock is YAML"),

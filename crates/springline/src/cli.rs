@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::seed::Seed;
 
 /// A composable customer data platform: YAML models in git, SQL in your warehouse, only what changed
 /// goes out.
@@ -143,12 +142,12 @@ pub(crate) enum Command {
         /// Start from an example, with data
         #[arg(long, value_enum)]
         example: Option<Example>,
-        /// How many customers the example's data has
-        #[arg(long, default_value_t = Seed::default().customers, requires = "example")]
-        customers: u32,
-        /// The seed of the example's data
-        #[arg(long, default_value_t = Seed::default().seed, requires = "example")]
-        seed: u64,
+        /// How many customers the retail example's data has [default: 4000]
+        #[arg(long, requires = "example")]
+        customers: Option<u32>,
+        /// The seed of the retail example's data [default: 20240630]
+        #[arg(long, requires = "example")]
+        seed: Option<u64>,
     },
     /// List the packages that a project can import, with their parameters
     Packages,
@@ -233,6 +232,10 @@ pub(crate) enum SyncCommand {
 /// An example that is part of the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Example {
-    /// A shop: customers, orders, page views, tickets.
+    /// A shop: customers, orders, page views, tickets, households; the data is made.
     Retail,
+    /// A small shop that is made of packages.
+    Boutique,
+    /// A newspaper: subscriptions and consent, made of packages.
+    Subscription,
 }

@@ -1,3 +1,3 @@
 SELECT customer_id FROM shelves WHERE place = 1 AND shelf = 'rings'
 INTERSECT
-SELECT customer_id FROM customers WHERE phone <> ''
+SELECT customer_id FROM with_number

@@ -1,3 +1,5 @@
-SELECT customer_id FROM customers WHERE coalesce(phone, '') = ''
+SELECT customer_id FROM customers
+EXCEPT
+SELECT customer_id FROM with_number
 EXCEPT
 SELECT customer_id FROM with_address

@@ -1,1 +1,1 @@
-SELECT customer_id FROM fifths WHERE r >= 4 AND f IN (3, 4)
+SELECT customer_id FROM fifths WHERE r <= 2 AND f IN (2, 3)

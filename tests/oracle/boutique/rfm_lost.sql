@@ -1,1 +1,1 @@
-SELECT customer_id FROM fifths WHERE r >= 4 AND f = 5
+SELECT customer_id FROM fifths WHERE r <= 2 AND f = 1

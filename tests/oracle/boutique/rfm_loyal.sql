@@ -1,1 +1,1 @@
-SELECT customer_id FROM fifths WHERE r = 3 AND f <= 2
+SELECT customer_id FROM fifths WHERE r = 3 AND f >= 4

@@ -1,1 +1,1 @@
-SELECT customer_id FROM customers WHERE phone <> ''
+SELECT customer_id FROM with_number

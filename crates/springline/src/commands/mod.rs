@@ -51,7 +51,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Sync(command) => sync::execute(&global, command).await,
         Command::Init { dir, example, customers, seed } => {
-            init::execute(&global, dir, example, &crate::seed::Seed { seed, customers })
+            init::execute(&global, dir, example, &init::DataOptions { customers, seed })
         }
         Command::Packages => packages::execute(&global),
         Command::Demo { dir } => demo::execute(dir).await,
