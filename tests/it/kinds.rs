@@ -14,7 +14,10 @@ fn expected() -> BTreeMap<String, Vec<String>> {
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = line.split_once(": [").expect("a segment and its members");
         let (members, _) = rest.split_once(']').expect("a list");
-        all.insert(name.to_owned(), members.split(", ").filter(|member| !member.is_empty()).map(str::to_owned).collect());
+        all.insert(
+            name.to_owned(),
+            members.split(", ").filter(|member| !member.is_empty()).map(str::to_owned).collect(),
+        );
     }
     all
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-
 /// A composable customer data platform: YAML models in git, SQL in your warehouse, only what changed
 /// goes out.
 ///

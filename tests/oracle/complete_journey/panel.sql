@@ -1,0 +1,1 @@
+SELECT household_id FROM panel_members

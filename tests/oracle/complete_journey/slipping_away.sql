@@ -1,0 +1,1 @@
+SELECT household_id FROM fifths WHERE r <= 2 AND f >= 3

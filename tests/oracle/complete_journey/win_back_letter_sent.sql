@@ -1,0 +1,1 @@
+SELECT household_id FROM letter WHERE bucket('letter-2018', household_id) < 5000
