@@ -247,6 +247,8 @@ async fn aggregates_and_windows_are_the_same_everywhere() {
         "(channels is null) = (id = 3)",
         // Two aggregates that differ in the types of what they add alone.
         "case id when 1 then sum(cast(purchase.amount as integer)) = 10 and sum(cast(purchase.amount as float)) = 10e0 and sum(purchase.amount) = 10 else true end",
+        // Two in an order of their own.
+        "case id when 1 then nth(purchase.channel, 2) = 'shop' and nth(purchase.amount, 2) = 2 else true end",
         // The value is the time of the event once it is simplified.
         "case id when 1 then first(case when true then purchase.at else purchase.at end) = timestamp '2024-01-01T00:00:00Z' else true end",
         "case id when 1 then last(coalesce(purchase.at, purchase.at)) = timestamp '2024-01-05T00:00:00Z' else true end",
