@@ -1,6 +1,7 @@
-//! Keeps aggregates apart that some engines take for one: those name an aggregate by its text without casts, and
-//! refuse two of one name. What is aggregated is then computed in a step before, under names of its own. It must not
-//! know what the aggregates are of.
+//! Computes in a step before what some engines cannot take where it stands, under names of its own: what is aggregated,
+//! where two aggregates differ in casts alone (those engines name an aggregate by its text without casts, and refuse
+//! two of one name), and what a window is ordered and cut by (of a `case` in there they do not see that their own order
+//! is the one asked for). It must not know what the expressions are of.
 
 use std::collections::HashSet;
 
@@ -25,6 +26,28 @@ pub(crate) fn apart(build: &mut Build<'_>, name: &str, select: Select) -> Select
     let Before { alias, columns: computed } = before;
     let from = build.step(alias, None, Select { columns: computed, group_by: Vec::new(), ..select });
     Select { group_by, ..Select::new(from, columns) }
+}
+
+/// The SELECT as it is, or over a step that computes the terms of its windows, where some are no columns.
+pub(crate) fn windows_over_columns(build: &mut Build<'_>, name: &str, select: Select) -> Select {
+    if !select.group_by.is_empty() || !select.columns.iter().any(|c| has_computed_terms(&c.expr)) {
+        return select;
+    }
+    let mut before = Before { alias: build.unique(&format!("{name}_terms")), columns: Vec::new() };
+    let columns = select.columns.iter().map(|c| output(c.name.clone(), before.beside(&c.expr))).collect();
+    let Before { alias, columns: computed } = before;
+    let from = build.step(alias, None, Select { columns: computed, ..select });
+    Select::new(from, columns)
+}
+
+fn has_computed_terms(expr: &RelExpr) -> bool {
+    let is_computed = |expr: &RelExpr| !matches!(expr.kind, ExprKind::Leaf(_) | ExprKind::Literal(_));
+    if let ExprKind::Window(call) = &expr.kind {
+        return call.partition_by.iter().any(is_computed) || call.order_by.iter().any(|o| is_computed(&o.expr));
+    }
+    let mut found = false;
+    expr.each_child(&mut |child| found = found || has_computed_terms(child));
+    found
 }
 
 fn collect<'e>(expr: &'e RelExpr, into: &mut HashSet<&'e RelExpr>) {
@@ -111,6 +134,20 @@ impl Before {
             self.columns.len() - 1
         });
         column(&self.alias, &self.columns[place].name, expr.ty.clone())
+    }
+
+    /// A column of rows, seen from behind the step: all but windows and what they aggregate is computed there.
+    fn beside(&mut self, expr: &RelExpr) -> RelExpr {
+        if !expr.has_window() {
+            return self.named(expr);
+        }
+        let mut expr = expr.clone();
+        if let ExprKind::Window(_) = expr.kind {
+            each_part(&mut expr, &mut |part| *part = self.named(part));
+        } else {
+            each_part(&mut expr, &mut |part| *part = self.beside(part));
+        }
+        expr
     }
 
     /// A column of the groups, seen from behind the step.
