@@ -245,6 +245,14 @@ async fn aggregates_and_windows_are_the_same_everywhere() {
         "whole = 50",
         "case id when 2 then mean = 10 else true end and case id when 1 then share = 0 when 2 then share = 0 else share = 1 end",
         "(channels is null) = (id = 3)",
+        // Two aggregates that differ in the types of what they add alone.
+        "case id when 1 then sum(cast(purchase.amount as integer)) = 10 and sum(cast(purchase.amount as float)) = 10e0 and sum(purchase.amount) = 10 else true end",
+        // Two in an order of their own.
+        "case id when 1 then nth(purchase.channel, 2) = 'shop' and nth(purchase.amount, 2) = 2 else true end",
+        // The value is the time of the event once it is simplified.
+        "case id when 1 then first(case when true then purchase.at else purchase.at end) = timestamp '2024-01-01T00:00:00Z' else true end",
+        "case id when 1 then last(coalesce(purchase.at, purchase.at)) = timestamp '2024-01-05T00:00:00Z' else true end",
+        "case id when 1 then nth(coalesce(purchase.at, purchase.at), 2) = timestamp '2024-01-02T00:00:00Z' else true end",
     ]);
     let orders = "buyer,at,amount,channel\n1,2024-01-01T00:00:00Z,1,web\n1,2024-01-02T00:00:00Z,4,web\n\
         1,2024-01-02T00:00:00Z,2,shop\n1,2024-01-04T00:00:00Z,3,\n1,2024-01-05T00:00:00Z,,web\n2,2024-01-01T00:00:00Z,7,web\n";

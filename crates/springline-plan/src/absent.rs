@@ -60,9 +60,7 @@ impl<'a> Without<'a> {
             return *known;
         }
         let known = match leaf {
-            Leaf::Sequence(sequence) if sequence.steps().any(|s| self.over == Over::Event(s.event)) => {
-                Known::Boolean(false)
-            }
+            // A sequence looks at other rows of its event than the gathered relation may hold.
             Leaf::Column(_)
             | Leaf::Related { .. }
             | Leaf::AsOf

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use springline_ir::{Body, ColumnRef, Cte, Expr, From, Join, OutputColumn, Query, RelExpr, Relation, Select, Type};
 use springline_model::{Leaf, Span, ValueExpr};
 
+use crate::apart::windows_over_columns;
 use crate::clock::Clock;
 use crate::{Context, PlanError};
 
@@ -56,6 +57,7 @@ impl<'a> Build<'a> {
 
     /// Adds a step and gives it back as a relation.
     pub(crate) fn step(&mut self, name: String, comment: Option<String>, select: Select) -> From {
+        let select = windows_over_columns(self, &name, select);
         self.ctes.push(Cte { name: name.clone(), comment, body: Body::Select(Box::new(select)) });
         From { relation: Relation::Cte(name.clone()), alias: name }
     }

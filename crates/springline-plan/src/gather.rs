@@ -6,6 +6,7 @@ use springline_ir::{Aggregate, Expr, ExprKind, From, FunctionId, Literal, OrderB
 use springline_model::{EntityId, Gather, Leaf, Over, Period, RowId, Unit, ValueExpr};
 
 use crate::PlanError;
+use crate::apart::apart;
 use crate::build::{Build, Scope, column, output, unique};
 use crate::clock::{Bounds, before, not_before};
 use crate::wanted::Wanted;
@@ -92,6 +93,7 @@ pub(crate) fn gather(
     let has_key = keys_only.then(|| Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean));
     let filter = Expr::all(as_of.into_iter().chain(widest).chain(shared).chain(has_key));
     let select = Select { filter, group_by: vec![key], ..scope.select(columns) };
+    let select = apart(build, &format!("{name}_values"), select);
     let from = build.step(step_name, Some(build.locate(span)), select);
     let mut described = described.into_iter();
     let key = described.next().unwrap_or((key_column, Type::String));
@@ -172,21 +174,32 @@ fn aggregate(
     let args = gather.args.iter().map(|arg| scope.lower(arg)).collect::<Result<Vec<_>, _>>()?;
     let types: Vec<Type> = args.iter().map(|a| a.ty.clone()).collect();
     let ty = (gather.function.get().result)(&types).unwrap_or(Type::String);
-    let order_by = order(gather.function, at);
+    let order_by = order(gather.function, at, args.first());
     Ok(Expr {
         kind: ExprKind::Aggregate(Box::new(Aggregate { function: gather.function, args, filter, order_by })),
         ty,
     })
 }
 
-/// The time of the events, for `first`, `last` and `nth`: the earliest comes first for all.
-fn order(function: FunctionId, at: Option<&RelExpr>) -> Vec<OrderBy<springline_ir::ColumnRef>> {
-    match (at, function) {
-        (Some(at), FunctionId::FIRST | FunctionId::LAST | FunctionId::NTH) => {
-            vec![OrderBy { expr: at.clone(), descending: false }]
+/// The time of the events, for `first`, `last` and `nth`: the earliest comes first for all. Where the value is computed
+/// and may come to the time itself, the time is written in another way: some engines fail on an order of one term twice
+/// when they have simplified the value.
+fn order(
+    function: FunctionId,
+    at: Option<&RelExpr>,
+    value: Option<&RelExpr>,
+) -> Vec<OrderBy<springline_ir::ColumnRef>> {
+    let (Some(at), FunctionId::FIRST | FunctionId::LAST | FunctionId::NTH) = (at, function) else { return Vec::new() };
+    let is_computed = value.is_some_and(|v| v.ty == at.ty && !matches!(v.kind, ExprKind::Leaf(_)));
+    let expr = match at.ty {
+        _ if !is_computed => at.clone(),
+        Type::Date => at.clone().cast(Type::Timestamp),
+        _ => {
+            let utc = Expr::literal(Literal::String("UTC".to_owned()));
+            Expr::call(FunctionId::LOCAL_TIME, vec![at.clone(), utc], Type::Timestamp)
         }
-        _ => Vec::new(),
-    }
+    };
+    vec![OrderBy { expr, descending: false }]
 }
 
 /// The value seen from an entity, which may have no row at all in the gathered relation: a count is

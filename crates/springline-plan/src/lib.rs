@@ -5,6 +5,7 @@
 //! [`Context::as_of`], which becomes literals.
 
 mod absent;
+mod apart;
 mod build;
 mod clock;
 mod entity;

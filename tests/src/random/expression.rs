@@ -48,6 +48,8 @@ pub struct Gathered {
     pub columns: Vec<(String, Kind)>,
     /// Windows are possible, and `first` and `last`.
     pub timed: bool,
+    /// Over several steps, where fewer aggregates are possible.
+    pub nested: bool,
 }
 
 /// What an expression can name.
@@ -59,6 +61,12 @@ pub struct Names {
     pub gathered: Vec<Gathered>,
     /// Window functions may stand here.
     pub windows: bool,
+    /// Times of the row by which a window of events can be told.
+    pub dates: Vec<&'static str>,
+    /// Segments that a field may ask for.
+    pub members: Vec<String>,
+    /// Segments of the one related home.
+    pub home_segments: Vec<String>,
 }
 
 /// Columns of a table under a prefix.
@@ -71,8 +79,11 @@ pub fn expression(random: &mut Random, names: &Names, kind: Kind, depth: usize) 
     if depth == 0 || random.one_in(7) {
         return leaf(random, names, kind);
     }
-    if names.windows && kind == Kind::Integer && random.one_in(6) {
-        return window(random, names, depth - 1);
+    if names.windows && matches!(kind, Kind::Integer | Kind::Decimal | Kind::Float) && random.one_in(8) {
+        return window(random, names, kind, depth - 1);
+    }
+    if kind == Kind::Boolean && !names.members.is_empty() && random.one_in(5) {
+        return format!("member({})", names.members[random.below(names.members.len())]);
     }
     if !names.gathered.is_empty() && random.one_in(3) {
         return aggregate(random, names, kind, depth - 1);
@@ -83,7 +94,8 @@ pub fn expression(random: &mut Random, names: &Names, kind: Kind, depth: usize) 
         0 => format!("case when {c} then {a} else {b} end"),
         1 => format!("coalesce({a}, {b})"),
         2 => format!("nullif({a}, {b})"),
-        3 if random.one_in(2) => format!("case when {c} then {a} end"),
+        3 if random.one_in(3) => format!("case when {c} then {a} end"),
+        3 if random.one_in(2) => format!("if({c}, {a}, {b})"),
         3 if kind != Kind::Boolean => format!("{}({a}, {b})", random.pick(&["greatest", "least"])),
         _ => match kind {
             Kind::Boolean => boolean(random, names, depth),
@@ -126,7 +138,13 @@ fn boolean(random: &mut Random, names: &Names, depth: usize) -> String {
     let kind = random.pick(Kind::ALL);
     let mut e = |kind| expression(random, names, kind, depth - 1);
     let (a, b, p, q, s) = (e(kind), e(kind), e(Kind::Boolean), e(Kind::Boolean), e(Kind::Text));
-    match random.below(9) {
+    let time = random.pick(&[Kind::Date, Kind::Instant]);
+    match random.below(15) {
+        9 => format!("{}({s}, {})", random.pick(&["ends_with", "contains"]), constant(random, Kind::Text)),
+        10 => format!("regex_match({s}, {})", random.pick(PATTERNS)),
+        11 => format!("in_window({} within {})", leaf(random, names, time), row_window(random)),
+        12 => format!("birthday_within({}, {})", leaf(random, names, time), random.pick(&["0", "7", "60", "366"])),
+        13 | 14 if !names.gathered.is_empty() => gathered_condition(random, names, depth),
         0 => format!("({p} and {q})"),
         1 => format!("({p} or {q})"),
         2 => format!("not ({p})"),
@@ -142,20 +160,47 @@ fn boolean(random: &mut Random, names: &Names, depth: usize) -> String {
     }
 }
 
+const PATTERNS: &[&str] =
+    &["'[0-9]+'", "'^a'", "'b$'", "'^.$'", "'[^a-z]'", "'(a|B)'", "'^$'", "'-'", "'[a-zA-Z]{2,}'", r"'\d\d'", "'é'"];
+
+/// A condition on gathered rows that is no aggregate of another kind.
+fn gathered_condition(random: &mut Random, names: &Names, depth: usize) -> String {
+    let gathered = &names.gathered[random.below(names.gathered.len())];
+    let inner = Names { values: gathered.columns.clone(), ..Names::default() };
+    let name = gathered.name;
+    if gathered.timed && random.one_in(4) {
+        let each = random.pick(&["each of 3 weeks", "each of 4 months", "each of 2 quarters", "each of 5 days"]);
+        let compared = random.pick(&[">= 1", ">= 2", "< 2", "= 0", "<= 1"]);
+        return format!("count({name} within {each}) {compared}");
+    }
+    if !gathered.nested && random.one_in(6) {
+        let (column, _) = &gathered.columns[random.below(gathered.columns.len())];
+        return format!("array_agg({name}.{column}, 3) is null");
+    }
+    let condition = expression(random, &inner, Kind::Boolean, depth.min(2) - 1);
+    let window = if gathered.timed && random.one_in(3) { within(random, names) } else { String::new() };
+    let window = if window.is_empty() { window } else { format!(" within {window}") };
+    format!("{}({name} where {condition}{window})", random.pick(&["any", "all", "none"]))
+}
+
 fn integer(random: &mut Random, names: &Names, depth: usize) -> String {
     let time = random.pick(&[Kind::Date, Kind::Instant]);
     let other_time = random.pick(&[Kind::Date, Kind::Instant]);
     let mut e = |kind| expression(random, names, kind, depth - 1);
     let (a, b, d, f, s) = (e(Kind::Integer), e(Kind::Integer), e(Kind::Decimal), e(Kind::Float), e(Kind::Text));
     let (t, u) = (e(time), e(other_time));
-    match random.below(15) {
+    match random.below(20) {
+        15 => format!("sign({})", if random.one_in(2) { d } else { f }),
+        16 => format!("stable_hash({s})"),
+        17 => format!("date_diff('{}', {t}, {u})", random.pick(UNITS)),
+        18 => format!("age({t})"),
         0 => format!("({a} + {b})"),
         1 => format!("({a} - {b})"),
         2 => format!("({a} * {b})"),
         3 => format!("div({a}, {b})"),
         4 => format!("mod({a}, {b})"),
         5 => format!("length({s})"),
-        6 => format!("extract('{}', {t})", random.pick(&["year", "quarter", "month", "day", "hour"])),
+        6 => format!("extract('{}', {t})", random.pick(PARTS)),
         7 => format!("days_between({t}, {u})"),
         8 => format!("{}({d})", random.pick(&["floor", "ceil"])),
         9 => format!("{}({f})", random.pick(&["floor", "ceil"])),
@@ -192,7 +237,12 @@ fn decimal(random: &mut Random, names: &Names, depth: usize) -> String {
 fn float(random: &mut Random, names: &Names, depth: usize) -> String {
     let mut e = |kind| expression(random, names, kind, depth - 1);
     let (a, b, n, d) = (e(Kind::Float), e(Kind::Float), e(Kind::Integer), e(Kind::Decimal));
-    match random.below(10) {
+    // Rounded, for the last digit of these is an engine's own.
+    match random.below(14) {
+        10 => format!("round(power(least({a}, 1e3), {}), 3)", random.pick(&["2", "0.5", "-1", "0", "3"])),
+        11 => format!("round(ln({}), 6)", if random.one_in(2) { a } else { d }),
+        12 => format!("round(exp(least({a}, 9e0)), 3)"),
+        13 => format!("round(sqrt({}), 4)", if random.one_in(2) { n } else { d }),
         0 => format!("({a} + {b})"),
         1 => format!("({a} - {b})"),
         2 => format!("({a} * {b})"),
@@ -210,7 +260,15 @@ fn text(random: &mut Random, names: &Names, depth: usize) -> String {
     let kind = random.pick(Kind::ALL);
     let mut e = |kind| expression(random, names, kind, depth - 1);
     let (a, b, any, n) = (e(Kind::Text), e(Kind::Text), e(kind), e(Kind::Integer));
-    match random.below(10) {
+    match random.below(19) {
+        10 => format!("concat({a}, {b}, {})", constant(random, Kind::Text)),
+        11 => format!("{}({a}, {})", random.pick(&["left", "right"]), random.pick(&["0", "1", "3", "-1", "-2", "40"])),
+        12 => format!("lpad({a}, {}, {})", random.pick(&["0", "2", "5"]), random.pick(&["'0'", "'ab'", "'é'"])),
+        13 => format!("split_part({a}, {}, {})", random.pick(&["'-'", "'a'", "' '", "'b'"]), random.pick(&["1", "2", "3"])),
+        14 => format!("regex_extract({a}, {})", random.pick(PATTERNS)),
+        15 => format!("regex_replace({a}, {}, {})", random.pick(PATTERNS), random.pick(&["''", "'x'", "'é-'"])),
+        16 => format!("normalize_email({a})"),
+        17 => format!("normalize_phone({a}, '{}')", random.pick(&["FR", "GB", "US", "IT"])),
         0 | 1 => format!("({a} || {b})"),
         2 => format!("lower({a})"),
         3 => format!("upper({a})"),
@@ -229,12 +287,16 @@ fn text(random: &mut Random, names: &Names, depth: usize) -> String {
     }
 }
 
+const PARTS: &[&str] =
+    &["year", "quarter", "month", "week", "day", "day_of_week", "day_of_year", "hour", "minute", "second"];
 const UNITS: &[&str] = &["day", "week", "month", "quarter", "year"];
 
 fn date(random: &mut Random, names: &Names, depth: usize) -> String {
     let mut e = |kind| expression(random, names, kind, depth - 1);
-    let (a, t) = (e(Kind::Date), e(Kind::Instant));
-    match random.below(3) {
+    let (a, t, n) = (e(Kind::Date), e(Kind::Instant), e(Kind::Integer));
+    match random.below(6) {
+        3 | 4 => format!("date_add('{}', {}, {a})", random.pick(UNITS), small(random, &n)),
+        5 => "cast(as_of() as date)".to_owned(),
         0 => format!("date_trunc('{}', {a})", random.pick(UNITS)),
         1 => format!("cast({t} as date)"),
         _ => format!("cast(cast({a} as string) as date)"),
@@ -243,17 +305,64 @@ fn date(random: &mut Random, names: &Names, depth: usize) -> String {
 
 fn instant(random: &mut Random, names: &Names, depth: usize) -> String {
     let mut e = |kind| expression(random, names, kind, depth - 1);
-    let (a, d) = (e(Kind::Instant), e(Kind::Date));
-    match random.below(3) {
+    let (a, d, n) = (e(Kind::Instant), e(Kind::Date), e(Kind::Integer));
+    match random.below(7) {
+        3 | 4 => format!("date_add('{}', {}, {a})", random.pick(UNITS), small(random, &n)),
+        5 => format!("date_add('{}', {}, {a})", random.pick(&["minute", "hour"]), small(random, &n)),
+        6 => "as_of()".to_owned(),
         0 => format!("date_trunc('{}', {a})", random.pick(UNITS)),
         1 => format!("cast({d} as timestamp)"),
         _ => format!("cast(cast({a} as string) as timestamp)"),
     }
 }
 
-/// A window of time.
-pub fn within(random: &mut Random) -> &'static str {
-    random.pick(&["90 days", "1 day", "30 days", "1 month", "2 weeks", "365 days", "24 hours", "1 year", "90 minutes"])
+/// A count that leads to no year of five digits.
+fn small(random: &mut Random, count: &str) -> String {
+    if random.one_in(3) { format!("mod({count}, 20)") } else { random.pick(&["1", "-1", "0", "11", "-13"]).to_owned() }
+}
+
+const WITHIN: &[&str] = &[
+    "90 days",
+    "1 day",
+    "30 days",
+    "1 month",
+    "2 weeks",
+    "365 days",
+    "24 hours",
+    "1 year",
+    "90 minutes",
+    "this month",
+    "this week",
+    "this year",
+    "today",
+    "yesterday",
+    "last quarter",
+    "last month",
+    "last week",
+    "last 3 calendar months",
+    "last 2 calendar weeks",
+    "between 2024-03-01 and 2024-03-31",
+    "between 2023-10-29 and 2024-10-27",
+    "since 2024-01-01",
+    "before 2024-03-31",
+];
+
+/// A window of time of events.
+pub fn within(random: &mut Random, names: &Names) -> String {
+    if names.dates.is_empty() || random.one_in(2) {
+        return random.pick(WITHIN).to_owned();
+    }
+    let date = random.pick(&names.dates);
+    match random.below(3) {
+        0 => format!("since {date}"),
+        1 => format!("{} after {date}", random.pick(&["30 days", "1 month", "12 hours", "2 years"])),
+        _ => format!("{} before {date}", random.pick(&["30 days", "1 month", "36 hours", "2 years"])),
+    }
+}
+
+/// A window of time of a date of the row itself.
+pub fn row_window(random: &mut Random) -> &'static str {
+    if random.one_in(4) { random.pick(&["next 30 days", "next month", "next 2 calendar quarters"]) } else { random.pick(WITHIN) }
 }
 
 /// An aggregate with that kind of result, where there is one.
@@ -268,9 +377,12 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
     let mut clauses = String::new();
     if random.one_in(2) {
         clauses = format!(" where {}", expression(random, &bare, Kind::Boolean, depth.min(2)));
+    } else if event.ends_with("people") && random.one_in(2) {
+        let many = random.pick(&["count(purchase) > 1", "exists(purchase where channel = 'web')", "sum(purchase.amount) > 10"]);
+        clauses = format!(" where {many}");
     }
     if gathered.timed && random.one_in(3) {
-        clauses = format!("{clauses} within {}", within(random));
+        clauses = format!("{clauses} within {}", within(random, names));
     }
     let counted = random.pick(Kind::ALL);
     let mut of = |kind| {
@@ -284,7 +396,22 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
         }
     };
     let (arg, other) = (of(kind), of(counted));
+    let is_exact = |arg: &str| !["/", "round(", "ln(", "exp(", "sqrt(", "power("].iter().any(|part| arg.contains(part));
     match (kind, random.below(6), other, arg) {
+        (_, _, _, Some(arg)) if gathered.nested => match (kind, random.below(3)) {
+            (Kind::Integer | Kind::Decimal, 0) => format!("sum({arg}{clauses})"),
+            (Kind::Decimal, 1) => format!("avg({arg}{clauses})"),
+            (Kind::Boolean, _) => format!("exists({event}{clauses})"),
+            (Kind::Integer, 1) => format!("count({event}{clauses})"),
+            _ => format!("{}({arg}{clauses})", random.pick(&["min", "max"])),
+        },
+        _ if gathered.nested => leaf(random, names, kind),
+        (Kind::Float, 4 | 5, _, Some(arg)) => {
+            let call = random.pick(&["median", "stddev", "percentile"]);
+            let share = if call == "percentile" { random.pick(&[", 0.9", ", 0", ", 1", ", 0.25"]) } else { "" };
+            format!("round({call}({arg}{share}{clauses}), 3)")
+        }
+        (_, 5, _, Some(arg)) if gathered.timed => format!("nth({arg}, {}{clauses})", random.pick(&["1", "2", "4"])),
         (Kind::Boolean, 0..=3, ..) => format!("exists({event}{clauses})"),
         (Kind::Integer, 0 | 1, ..) => format!("count({event}{clauses})"),
         (Kind::Integer, 2, Some(other), _) => format!("count({other}{clauses})"),
@@ -293,7 +420,7 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
             format!("avg({event}.{}{clauses})", random.pick(&["qty", "amount"]))
         }
         (Kind::Integer | Kind::Decimal | Kind::Float, 0..=3, _, Some(arg))
-            if kind != Kind::Float || !arg.contains('/') =>
+            if kind != Kind::Float || is_exact(&arg) =>
         {
             format!("sum({arg}{clauses})")
         }
@@ -307,7 +434,7 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
     }
 }
 
-fn window(random: &mut Random, names: &Names, depth: usize) -> String {
+fn window(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> String {
     let inner = Names { windows: false, ..names.clone() };
     let (by, part) = (random.pick(Kind::ALL), random.pick(&[Kind::Boolean, Kind::Text, Kind::Integer]));
     let term = expression(random, &inner, by, depth.min(1));
@@ -316,6 +443,12 @@ fn window(random: &mut Random, names: &Names, depth: usize) -> String {
     } else {
         String::new()
     };
-    let call = random.pick(&["row_number()", "rank()", "ntile(3)", "ntile(10)", "ntile(1)"]);
+    let arg = expression(random, &inner, if kind == Kind::Float { by } else { kind }, depth.min(1));
+    let call = match (kind, random.below(3)) {
+        (Kind::Integer, 0) => format!("{}({arg})", random.pick(&["sum", "count", "min", "max"])),
+        (Kind::Integer, _) => random.pick(&["row_number()", "rank()", "ntile(3)", "ntile(10)", "ntile(1)"]).to_owned(),
+        (Kind::Decimal, _) => format!("{}({arg})", random.pick(&["sum", "avg", "min", "max"])),
+        _ => "percent_rank()".to_owned(),
+    };
     format!("{call} over ({partition}order by {term}{})", random.pick(&["", " desc"]))
 }

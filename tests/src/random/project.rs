@@ -22,7 +22,10 @@ const SHARES: &[Share] = &[
     Share { entity: "customer", fields: 30, segments: 12 },
     Share { entity: "visitor", fields: 8, segments: 3 },
 ];
-const ZONES: &[&str] = &["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"];
+const ZONES: &[&str] =
+    &["UTC", "Europe/Paris", "America/Sao_Paulo", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"];
+/// Fields of each entity that may ask for segments.
+const LATE_FIELDS: usize = 3;
 
 /// A field or a segment.
 #[derive(Debug, Clone)]
@@ -51,25 +54,44 @@ fn source(name: &str) -> &'static Source {
 
 /// What an entity's expressions can name before it has fields.
 fn names(entity: &str) -> Names {
-    let rows = |name, columns: Vec<(String, Kind)>, timed| Gathered { name, columns, timed };
+    let rows = |name, columns: Vec<(String, Kind)>, timed| Gathered { name, columns, timed, nested: false };
+    let far = |name, columns: Vec<(String, Kind)>, timed| Gathered { name, columns, timed, nested: true };
     let mut purchase = columns(source("orders").columns, "");
     purchase.push(("at".to_owned(), Kind::Instant));
     purchase.extend(columns(source("products").columns, "product."));
     let mut visit = columns(source("visits").columns, "");
     visit.push(("at".to_owned(), Kind::Date));
-    let events = vec![rows("purchase", purchase, true), rows("visit", visit, true)];
+    let people = columns(source("customers").columns, "");
+    let mut of_customer = purchase.clone();
+    of_customer.extend([("customer.seen".to_owned(), Kind::Instant), ("customer.n".to_owned(), Kind::Integer)]);
+    let events = vec![rows("purchase", purchase.clone(), true), rows("visit", visit.clone(), true)];
     match entity {
         "home" => Names {
             values: columns(source("homes").columns, ""),
-            gathered: vec![rows("people", columns(source("customers").columns, ""), false)],
+            gathered: vec![
+                rows("people", people, false),
+                far("people.purchase", purchase, true),
+                far("people.visit", visit, true),
+            ],
             windows: true,
+            ..Names::default()
         },
         "customer" => {
             let mut values = columns(source("customers").columns, "");
             values.extend(columns(source("homes").columns, "home."));
-            Names { values, gathered: events, windows: true }
+            let gathered = vec![
+                rows("purchase", of_customer, true),
+                rows("visit", visit, true),
+                rows("purchase", purchase.clone(), true),
+                far("home.people", people, false),
+                far("home.people.purchase", purchase, true),
+            ];
+            Names { values, gathered, windows: true, dates: vec!["seen", "born"], ..Names::default() }
         }
-        _ => Names { values: vec![("customer_id".to_owned(), Kind::Text)], gathered: events, windows: true },
+        _ => {
+            let values = vec![("customer_id".to_owned(), Kind::Text)];
+            Names { values, gathered: events, windows: true, ..Names::default() }
+        }
     }
 }
 
@@ -77,8 +99,10 @@ impl Draft {
     /// The draft of a seed.
     pub fn new(random: &mut Random) -> Draft {
         let mut definitions = Vec::new();
+        let mut home_segments: Vec<String> = Vec::new();
         for share in SHARES {
             let mut names = names(share.entity);
+            names.home_segments = home_segments.clone();
             for i in 0..share.fields {
                 let kind = random.pick(Kind::ALL);
                 let depth = 1 + random.below(3);
@@ -100,9 +124,27 @@ impl Draft {
                     Some(other) if random.one_in(6) => format!(", exclude: [{other}]"),
                     _ => String::new(),
                 };
-                let yaml = format!("  - {{ name: {name}, entity: {entity}, where: {tree}{exclude} }}\n");
+                let limit = match names.values.get(random.below(names.values.len())) {
+                    Some((by, _)) if random.one_in(8) => {
+                        let order = random.pick(&["asc", "desc"]);
+                        format!(", limit: {{ top: {}, by: {by}, order: {order} }}", 1 + random.below(9))
+                    }
+                    _ => String::new(),
+                };
+                let yaml = format!("  - {{ name: {name}, entity: {entity}, where: {tree}{exclude}{limit} }}\n");
                 definitions.push(Definition { entity, name: name.clone(), yaml, is_segment: true });
                 segments.push(name);
+            }
+            if share.entity == "home" {
+                home_segments = segments.clone();
+            }
+            names.members = segments;
+            for i in 0..LATE_FIELDS {
+                let kind = random.pick(&[Kind::Boolean, Kind::Boolean, Kind::Integer, Kind::Text]);
+                let expr = expression(random, &names, kind, 2);
+                let name = format!("{}_g{i}", share.entity);
+                let yaml = format!("      - {{ name: {name}, expr: {} }}\n", to_string(&expr).expect("text"));
+                definitions.push(Definition { entity: share.entity, name, yaml, is_segment: false });
             }
         }
         Draft { zone: random.pick(ZONES), definitions }

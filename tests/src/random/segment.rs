@@ -3,7 +3,7 @@
 use serde_json::to_string;
 
 use super::Random;
-use super::expression::{Kind, Names, constant, expression, within};
+use super::expression::{Kind, Names, constant, expression, row_window, within};
 
 /// A condition, at most so deep. `segments` are those that it may refer to.
 pub fn condition(random: &mut Random, names: &Names, segments: &[String], depth: usize) -> String {
@@ -19,12 +19,18 @@ pub fn condition(random: &mut Random, names: &Names, segments: &[String], depth:
             _ => format!("{{ not: {} }}", condition(random, names, segments, depth - 1)),
         };
     }
-    match random.below(7) {
+    match random.below(9) {
+        7 if names.gathered.iter().any(|g| g.timed && !g.nested) => sequence(random, names),
+        8 => {
+            let seed = random.pick(&["spring", "o'hara", "é"]);
+            let part = random.pick(&["30%", "{ from: 10%, to: 60% }", "12.5%"]);
+            format!("{{ sample: {part}, seed: {} }}", text(seed))
+        }
         0 if !segments.is_empty() => format!("{{ segment: {} }}", segments[random.below(segments.len())]),
         1..=3 if !names.gathered.is_empty() => gathered(random, names, depth),
         4 if names.values.iter().any(|(name, _)| name.starts_with("home.")) => {
             let inner = Names { values: strip(names, "home."), ..Names::default() };
-            format!("{{ related: home, where: {} }}", condition(random, &inner, &[], depth.saturating_sub(1)))
+            format!("{{ related: home, where: {} }}", condition(random, &inner, &names.home_segments, depth.saturating_sub(1)))
         }
         5 => text(&expression(random, names, Kind::Boolean, depth.min(2))),
         _ => field(random, &names.values),
@@ -61,7 +67,13 @@ fn field(random: &mut Random, values: &[(String, Kind)]) -> String {
         0 => format!("is_null: {}", random.pick(&["true", "false"])),
         1 => format!("{}: [{}, {}]", random.pick(&["in", "not_in"]), scalar(random, *kind), scalar(random, *kind)),
         2 if *kind == Kind::Text => format!("like: {}", random.pick(&["'%a%'", "'_'", "'A%'"])),
-        3 if *kind == Kind::Text => format!("starts_with: {}", scalar(random, *kind)),
+        3 if *kind == Kind::Text => {
+            let test = random.pick(&["starts_with", "ends_with", "contains"]);
+            format!("{test}: {}", scalar(random, *kind))
+        }
+        4 if *kind == Kind::Text => format!("matches: {}", random.pick(&["'^a'", "'[0-9]'", "'b$'"])),
+        3 if matches!(kind, Kind::Date | Kind::Instant) => format!("within: {}", row_window(random)),
+        4 if matches!(kind, Kind::Date | Kind::Instant) => format!("birthday_within: {}", random.below(90)),
         _ => compare(random, *kind),
     };
     format!("{{ field: {name}, {test} }}")
@@ -69,15 +81,22 @@ fn field(random: &mut Random, values: &[(String, Kind)]) -> String {
 
 fn gathered(random: &mut Random, names: &Names, depth: usize) -> String {
     let gathered = names.gathered[random.below(names.gathered.len())].clone();
-    let mut parts = vec![format!("{}: {}", if gathered.timed { "event" } else { "related" }, gathered.name)];
+    let kind = if gathered.timed && !gathered.nested { "event" } else { "related" };
+    let mut parts = vec![format!("{kind}: {}", gathered.name)];
     let inner = Names { values: gathered.columns.clone(), ..Names::default() };
+    if random.one_in(4) {
+        let where_ = condition(random, &inner, &[], 0);
+        parts.push(format!("match: {}, where: {where_}", random.pick(&["any", "all", "none"])));
+        return format!("{{ {} }}", parts.join(", "));
+    }
+    let simple = gathered.timed && !gathered.nested;
     match random.below(5) {
         0 | 1 => parts.push(format!("count: {{ {}: {} }}", random.pick(&["gte", "lt", "eq", "lte"]), random.below(4))),
-        2 if gathered.timed => {
+        2 if simple => {
             let numbers: Vec<&(String, Kind)> =
                 gathered.columns.iter().filter(|(_, k)| matches!(k, Kind::Integer | Kind::Decimal)).collect();
             let (name, kind) = numbers[random.below(numbers.len())];
-            let function = random.pick(&["sum", "min", "max", "count_distinct"]);
+            let function = random.pick(&["sum", "min", "max", "count_distinct", "first", "last", "most_frequent"]);
             let kind = if function == "count_distinct" { Kind::Integer } else { *kind };
             parts.push(format!("{function}: {{ of: {name}, {} }}", compare(random, kind)));
         }
@@ -87,7 +106,35 @@ fn gathered(random: &mut Random, names: &Names, depth: usize) -> String {
         parts.push(format!("where: {}", condition(random, &inner, &[], depth.saturating_sub(1).min(1))));
     }
     if gathered.timed && random.one_in(2) {
-        parts.push(format!("within: {}", within(random)));
+        parts.push(format!("within: {}", within(random, names)));
     }
     format!("{{ {} }}", parts.join(", "))
+}
+
+/// One event after another, or none after it.
+fn sequence(random: &mut Random, names: &Names) -> String {
+    let events: Vec<_> = names.gathered.iter().filter(|g| g.timed && !g.nested).collect();
+    let step = |random: &mut Random, first: bool| {
+        let event = events[random.below(events.len())];
+        let inner = Names { values: event.columns.clone(), ..Names::default() };
+        let mut parts = format!("event: {}", event.name);
+        if random.one_in(2) {
+            parts = format!("{parts}, where: {}", condition(random, &inner, &[], 0));
+        }
+        if random.one_in(2) {
+            let window = if first { within(random, names) } else { random.pick(&["7 days", "30 days", "1 month", "36 hours"]).to_owned() };
+            parts = format!("{parts}, within: {window}");
+        }
+        parts
+    };
+    let mut parts = step(random, true);
+    let steps = random.below(3);
+    if steps > 0 {
+        let then: Vec<String> = (0..steps).map(|_| format!("{{ {} }}", step(random, false))).collect();
+        parts = format!("{parts}, then: [ {} ]", then.join(", "));
+    }
+    if steps == 0 || random.one_in(3) {
+        parts = format!("{parts}, without: {{ {} }}", step(random, false));
+    }
+    format!("{{ {parts} }}")
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use springline_ir::{FunctionId, Type};
 
 use super::scalar;
-use super::value::{Result, Value, compare, sort_order, undefined};
+use super::value::{Result, Undefined, Value, compare, sort_order, undefined};
 
 /// A gathered row: the argument's value, if there is one, and the instant where rows have one.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub fn result_type(function: FunctionId, args: &[Type]) -> Type {
     (function.get().result)(args).unwrap_or(Type::String)
 }
 
-/// The aggregate of these rows. `arg` is the argument's type.
-pub fn aggregate(function: FunctionId, items: &[Item], arg: Option<&Type>) -> Result {
+/// The aggregate of these rows. `arg` is the argument's type, `rest` are the constants behind it.
+pub fn aggregate(function: FunctionId, items: &[Item], arg: Option<&Type>, rest: &[Value]) -> Result {
     use FunctionId as F;
     let ty = result_type(function, &arg.cloned().into_iter().collect::<Vec<_>>());
     let values: Vec<&Value> = items.iter().filter_map(|i| i.value.as_ref()).filter(|v| !v.is_null()).collect();
@@ -38,6 +38,12 @@ pub fn aggregate(function: FunctionId, items: &[Item], arg: Option<&Type>) -> Re
         },
         F::MIN => extreme(&values, Ordering::Less),
         F::MAX => extreme(&values, Ordering::Greater),
+        F::MEDIAN => percentile(&values, 0.5),
+        F::PERCENTILE => percentile(&values, share(rest)?),
+        F::STDDEV => deviation(&values),
+        F::NTH => nth(items, place(rest)?),
+        // Only whether there is one is ever asked.
+        F::ARRAY_AGG => Ok(values.first().map_or(Value::Null, |_| Value::Text("a list".to_owned()))),
         F::FIRST => at_end(items, Ordering::Less),
         F::LAST => at_end(items, Ordering::Greater),
         F::MOST_FREQUENT => {
@@ -128,4 +134,57 @@ fn at_end(items: &[Item], wanted: Ordering) -> Result {
         }
     }
     Ok(best.and_then(|b| b.value.clone()).unwrap_or(Value::Null))
+}
+
+fn share(rest: &[Value]) -> Result<f64> {
+    rest.first().map_or_else(|| undefined("no share"), Value::float)
+}
+
+fn place(rest: &[Value]) -> Result<usize> {
+    let n = rest.first().map_or_else(|| undefined("no place"), Value::integer)?;
+    usize::try_from(n - 1).map_err(|_| Undefined(format!("no place {n}")))
+}
+
+fn floats(values: &[&Value]) -> Result<Vec<f64>> {
+    values.iter().map(|v| v.float()).collect()
+}
+
+/// In a straight line between the neighbours of the place.
+fn percentile(values: &[&Value], share: f64) -> Result {
+    let mut all = floats(values)?;
+    all.sort_by(f64::total_cmp);
+    let Some(last) = all.len().checked_sub(1) else { return Ok(Value::Null) };
+    let place = share * last as f64;
+    let below = place.floor() as usize;
+    let (low, high) = (all[below], all[last.min(below + 1)]);
+    Ok(Value::Float(low + (high - low) * (place - below as f64)))
+}
+
+fn deviation(values: &[&Value]) -> Result {
+    let all = floats(values)?;
+    if all.len() < 2 {
+        return Ok(Value::Null);
+    }
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let squares: f64 = all.iter().map(|v| (v - mean) * (v - mean)).sum();
+    Ok(Value::Float((squares / (all.len() - 1) as f64).sqrt()))
+}
+
+/// By time, then by value, nulls last.
+fn nth(items: &[Item], place: usize) -> Result {
+    let null = Value::Null;
+    let mut sorted: Vec<(&Item, &Value)> = Vec::new();
+    for item in items {
+        let value = item.value.as_ref().unwrap_or(&null);
+        let mut before = 0;
+        for (other, its) in &sorted {
+            let order = match other.at.cmp(&item.at) {
+                Ordering::Equal => sort_order(its, value, false)?,
+                order => order,
+            };
+            before += usize::from(order != Ordering::Greater);
+        }
+        sorted.insert(before, (item, value));
+    }
+    Ok(sorted.get(place).map_or(Value::Null, |(_, value)| (*value).clone()))
 }

@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp, ToSpan};
 
 use super::value::{Result, Undefined, Value, undefined};
 
@@ -81,8 +81,13 @@ pub fn extract(part: &str, value: &Value) -> Result {
         "quarter" => i64::from((day.month() - 1) / 3 + 1),
         "month" => i64::from(day.month()),
         "day" => i64::from(day.day()),
-        "hour" => match value {
-            Value::Timestamp(instant) => i64::from(local(*instant).hour()),
+        "week" => i64::from(day.iso_week_date().week()),
+        "day_of_week" => i64::from(day.weekday().to_monday_one_offset()),
+        "day_of_year" => i64::from(day.day_of_year()),
+        "hour" | "minute" | "second" => match (part, value) {
+            ("hour", Value::Timestamp(instant)) => i64::from(local(*instant).hour()),
+            ("minute", Value::Timestamp(instant)) => i64::from(local(*instant).minute()),
+            (_, Value::Timestamp(instant)) => i64::from(local(*instant).second()),
             _ => 0,
         },
         other => return undefined(format!("no part {other}")),
@@ -93,4 +98,26 @@ pub fn extract(part: &str, value: &Value) -> Result {
 pub fn days_between(from: &Value, to: &Value) -> Result {
     let (from, to) = (day_of(from)?, day_of(to)?);
     Ok(Value::Integer(i64::from((to - from).get_days())))
+}
+
+/// So many units later; where the month has no such day, its last one.
+pub fn date_add(unit: &str, count: i64, value: &Value) -> Result {
+    let wrong = |e: jiff::Error| Undefined(e.to_string());
+    let span = Span::new();
+    let span = match unit {
+        "minute" => span.try_minutes(count),
+        "hour" => span.try_hours(count),
+        "day" => span.try_days(count),
+        "week" => span.try_weeks(count),
+        "month" => span.try_months(count),
+        "quarter" => span.try_months(count.saturating_mul(3)),
+        "year" => span.try_years(count),
+        other => return undefined(format!("no unit {other}")),
+    };
+    let span = span.map_err(wrong)?;
+    match value {
+        Value::Date(day) => day.checked_add(span).map(Value::Date).map_err(wrong),
+        Value::Timestamp(at) => instant(local(*at).checked_add(span).and_then(|t| t.to_zoned(TimeZone::UTC))).map(Value::Timestamp),
+        other => undefined(format!("{other:?} is no time")),
+    }
 }

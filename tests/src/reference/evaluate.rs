@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use springline_ir::{ExprKind, FunctionId, Type, WindowCall};
+use springline_ir::{ExprKind, FunctionId, FunctionKind, Type, WindowCall};
 use springline_model::{
     Edge, Entity, EntityId, Event, FieldId, Gather, Leaf, Over, Project, RelationshipId, RowId, SegmentId, Sequence,
     SequenceStep, ValueExpr,
@@ -216,7 +216,7 @@ impl<'a> Reference<'a> {
                 items.push(candidate.item.clone());
             }
         }
-        aggregate(gather.function, &items, gather.args.first().map(|arg| &arg.ty))
+        aggregate(gather.function, &items, gather.args.first().map(|arg| &arg.ty), &constants(&gather.args)?)
     }
 
     /// Every row that an aggregate looks at, of all keys.
@@ -364,15 +364,21 @@ impl<'a> Reference<'a> {
                         let parts = self.value(&call.args[0], row, *place)?.integer()?;
                         Value::Integer(tile(i as i64, rows.len() as i64, parts))
                     }
-                    other if call.running => {
-                        let until: Vec<Item> = rows[..=i]
+                    FunctionId::PERCENT_RANK => {
+                        let same = |other: &[Value]| other[..other.len() - 1] == order[..order.len() - 1];
+                        let first = rows.iter().position(|(_, other)| same(other)).unwrap_or(i);
+                        Value::Float(first as f64 / rows.len().saturating_sub(1).max(1) as f64)
+                    }
+                    other if other.get().kind == FunctionKind::Aggregate => {
+                        let seen = if call.running { &rows[..=i] } else { &rows[..] };
+                        let until: Vec<Item> = seen
                             .iter()
                             .map(|(place, _)| {
                                 let value = call.args.first().map(|arg| self.value(arg, row, *place)).transpose()?;
                                 Ok(Item { at: None, value })
                             })
                             .collect::<Result<_>>()?;
-                        aggregate(other, &until, call.args.first().map(|arg| &arg.ty))?
+                        aggregate(other, &until, call.args.first().map(|arg| &arg.ty), &constants(&call.args)?)?
                     }
                     other => return undefined(format!("the reference knows no window {other:?}")),
                 };
@@ -397,6 +403,15 @@ impl<'a> Reference<'a> {
         });
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// The arguments behind the first, which are constants.
+fn constants(args: &[ValueExpr]) -> Result<Vec<Value>> {
+    let constant = |arg: &ValueExpr| match &arg.kind {
+        ExprKind::Literal(literal) => Ok(Value::of(literal)),
+        _ => undefined("a second argument that is no constant"),
+    };
+    args.iter().skip(1).map(constant).collect()
 }
 
 /// Whether the rest of a sequence follows an event.

@@ -64,6 +64,35 @@ pub fn call(function: FunctionId, args: &[Value], ty: &Type) -> Result {
             text(if from.is_empty() { a.to_owned() } else { a.replace(from, to.str()?) })
         }
         (F::STARTS_WITH, [a, prefix]) => Ok(Value::Boolean(a.str()?.starts_with(prefix.str()?))),
+        (F::ENDS_WITH, [a, end]) => Ok(Value::Boolean(a.str()?.ends_with(end.str()?))),
+        (F::CONTAINS, [a, part]) => Ok(Value::Boolean(a.str()?.contains(part.str()?))),
+        (F::LEFT | F::RIGHT, [a, count]) => text(end_of(a.str()?, count.integer()?, function == F::RIGHT)),
+        (F::LPAD, [a, count, fill]) => text(filled(a.str()?, count.integer()?, fill.str()?)),
+        (F::SPLIT_PART, [a, by, n]) => {
+            let n = usize::try_from(n.integer()? - 1).map_err(|_| Undefined("no such part".to_owned()))?;
+            text(a.str()?.split(by.str()?).nth(n).unwrap_or_default().to_owned())
+        }
+        (F::REGEX_MATCH, [a, pattern]) => Ok(Value::Boolean(regex(pattern)?.is_match(a.str()?))),
+        (F::REGEX_EXTRACT, [a, pattern]) => {
+            let found = regex(pattern)?.captures(a.str()?).and_then(|c| c.get(1).map(|m| m.as_str().to_owned()));
+            Ok(found.map_or(Value::Null, Value::Text))
+        }
+        (F::REGEX_REPLACE, [a, pattern, by]) => text(regex(pattern)?.replace_all(a.str()?, by.str()?).into_owned()),
+        (F::SIGN, [a]) => compare(a, &Value::Integer(0)).map(|sign| Value::Integer(sign as i64)),
+        (F::POWER, [a, b]) => power(a.float()?, b.float()?),
+        (F::LN, [a]) => positive(a.float()?, |a| a > 0.0, f64::ln),
+        (F::SQRT, [a]) => positive(a.float()?, |a| a >= 0.0, f64::sqrt),
+        (F::EXP, [a]) => match a.float()? {
+            a if a > 709.0 => Ok(Value::Null),
+            a if a < -700.0 => Ok(Value::Float(0.0)),
+            a => finite(a.exp()),
+        },
+        (F::STABLE_HASH, [a]) => {
+            let digits = hex(&Md5::digest(a.str()?.as_bytes()));
+            whole(i128::from_str_radix(&digits[..8], 16).ok())
+        }
+        (F::EPOCH_SECONDS, [Value::Timestamp(at)]) => Ok(Value::Integer(at.as_second())),
+        (F::DATE_ADD, [unit, count, a]) => calendar::date_add(unit.str()?, count.integer()?, a),
         (F::DATE_TRUNC, [unit, a]) => calendar::date_trunc(unit.str()?, a),
         (F::EXTRACT, [part, a]) => calendar::extract(part.str()?, a),
         (F::DAYS_BETWEEN, [from, to]) => calendar::days_between(from, to),
@@ -73,6 +102,41 @@ pub fn call(function: FunctionId, args: &[Value], ty: &Type) -> Result {
         (F::MD5, [a]) => text(hex(&Md5::digest(a.str()?.as_bytes()))),
         (F::TEXT, [a]) => Ok(a.text().map_or(Value::Null, Value::Text)),
         _ => undefined(format!("the reference knows no {function:?} of {args:?}")),
+    }
+}
+
+/// The first or last characters; a negative count leaves out so many at the other end.
+fn end_of(text: &str, count: i64, last: bool) -> String {
+    let all: Vec<char> = text.chars().collect();
+    let length = all.len() as i64;
+    let kept = if count < 0 { (length + count).max(0) } else { count.min(length) } as usize;
+    if last { all[all.len() - kept..].iter().collect() } else { all[..kept].iter().collect() }
+}
+
+/// Filled up at the start, or cut at the end.
+fn filled(text: &str, count: i64, fill: &str) -> String {
+    let count = usize::try_from(count).unwrap_or(0);
+    let missing = count.saturating_sub(text.chars().count());
+    fill.chars().cycle().take(missing).chain(text.chars()).take(count).collect()
+}
+
+fn regex(pattern: &Value) -> Result<regex::Regex> {
+    regex::Regex::new(pattern.str()?).map_err(|e| Undefined(e.to_string()))
+}
+
+fn positive(a: f64, inside: fn(f64) -> bool, function: fn(f64) -> f64) -> Result {
+    if inside(a) { finite(function(a)) } else { Ok(Value::Null) }
+}
+
+fn power(a: f64, b: f64) -> Result {
+    let size = b * a.abs().ln();
+    match a {
+        0.0 if b < 0.0 => Ok(Value::Null),
+        0.0 => finite(a.powf(b)),
+        a if a < 0.0 && b != b.floor() => Ok(Value::Null),
+        _ if size > 709.0 => Ok(Value::Null),
+        _ if size < -700.0 => Ok(Value::Float(0.0)),
+        a => finite(a.powf(b)),
     }
 }
 
