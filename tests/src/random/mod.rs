@@ -20,12 +20,12 @@ impl Random {
     /// A generator whose first numbers differ even for seeds that follow one another.
     pub fn new(seed: u64) -> Self {
         let mut random = Random((seed ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9) | 1);
-        random.next();
+        random.number();
         random
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -34,7 +34,7 @@ impl Random {
 
     /// A number from 0 up to, but not, `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        ((self.next() >> 16) % n.max(1) as u64) as usize
+        ((self.number() >> 16) % n.max(1) as u64) as usize
     }
 
     /// True once in `n` times.

@@ -111,7 +111,7 @@ fn value(random: &mut Random, ty: &Type, as_of: Timestamp) -> Value {
         Type::Decimal { precision, scale } => {
             let most = if random.one_in(6) { 12 } else { 5 };
             let digits = 1 + random.below(most.min(usize::from(*precision)));
-            let number = i128::from(random.next() % 10_u64.pow(digits as u32));
+            let number = i128::from(random.number() % 10_u64.pow(digits as u32));
             Value::Decimal(if random.one_in(3) { -number } else { number }, *scale)
         }
         // Eighths: their sums are exact in whatever order they are added.

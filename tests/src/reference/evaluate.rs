@@ -39,6 +39,11 @@ struct Candidate {
     counts: bool,
 }
 
+/// What is computed once for all rows of an entity.
+type Computed<K, T> = HashMap<(EntityId, K), Result<Rc<T>>>;
+/// A row of a partition: its place, and the values that it is ordered by.
+type Ordered = (usize, Vec<Value>);
+
 /// A project, its rows by source, and the clock.
 pub struct Reference<'a> {
     project: &'a Project,
@@ -46,8 +51,8 @@ pub struct Reference<'a> {
     as_of: Timestamp,
     fields: RefCell<HashMap<(EntityId, FieldId, usize), Result>>,
     segments: RefCell<HashMap<(SegmentId, usize), Result<bool>>>,
-    gathered: RefCell<HashMap<(EntityId, Gather), Result<Rc<Vec<Candidate>>>>>,
-    windows: RefCell<HashMap<(EntityId, WindowCall<Leaf>), Result<Rc<HashMap<usize, Value>>>>>,
+    gathered: RefCell<Computed<Gather, Vec<Candidate>>>,
+    windows: RefCell<Computed<WindowCall<Leaf>, HashMap<usize, Value>>>,
 }
 
 impl<'a> Reference<'a> {
@@ -338,7 +343,7 @@ impl<'a> Reference<'a> {
     /// The result of a window function for every row of the entity.
     fn all_windows(&self, call: &WindowCall<Leaf>, entity: EntityId) -> Result<HashMap<usize, Value>> {
         let row = RowId::Entity(entity);
-        let mut partitions: Vec<(Vec<Value>, Vec<(usize, Vec<Value>)>)> = Vec::new();
+        let mut partitions: Vec<(Vec<Value>, Vec<Ordered>)> = Vec::new();
         for place in self.rows(entity)? {
             let partition = call.partition_by.iter().map(|e| self.value(e, row, place)).collect::<Result<Vec<_>>>()?;
             let mut order =
