@@ -240,7 +240,7 @@ fn generate(data: &Path, customers: u64, events: u64) {
         vec![
             ("customer_id", Arc::new(Int64Array::from_iter_values(rows.clone().map(signed))) as ArrayRef),
             ("city", Arc::new(StringArray::from_iter_values(rows.clone().map(text)))),
-            ("optin", Arc::new(rows.map(|row| Some(random(row, 2) % 3 > 0)).collect::<BooleanArray>())),
+            ("optin", Arc::new(rows.map(|row| Some(!random(row, 2).is_multiple_of(3))).collect::<BooleanArray>())),
         ]
     });
     write(&data.join("orders.parquet"), events, |rows| {
