@@ -62,7 +62,9 @@ fn collect<'e>(expr: &'e RelExpr, into: &mut HashSet<&'e RelExpr>) {
 fn without_casts(expr: &RelExpr) -> RelExpr {
     match &expr.kind {
         ExprKind::Cast { operand, .. } => without_casts(operand),
-        ExprKind::Call { function: FunctionId::TEXT | FunctionId::FLOOR | FunctionId::CEIL, args } if args.len() == 1 => {
+        ExprKind::Call { function: FunctionId::TEXT | FunctionId::FLOOR | FunctionId::CEIL, args }
+            if args.len() == 1 =>
+        {
             without_casts(&args[0])
         }
         ExprKind::Literal(literal) => Expr::literal(Literal::String(bare(literal))),

@@ -36,14 +36,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    "customer_1"."value" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."purchase_exists_30d",
-    "customer_1"."value",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_terms"."value_1" AS "id",
+    "customer_terms"."value_2" AS "purchase_exists_30d",
+    "customer_terms"."value_3" AS "value",
+    COALESCE("customer_terms"."value_2" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_4" ORDER BY "customer_terms"."value_3" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
 )
 SELECT
   "customer"."id"
@@ -71,19 +79,27 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_3",
+    "customer_1"."value" AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer" AS (
   SELECT
-    "customer_1"."id",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_terms"."value_1" AS "id",
+    COALESCE("customer_terms"."value_2" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_3" ORDER BY "customer_terms"."value_4" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
 )
 SELECT
   "customer"."id"
 FROM "customer"
 WHERE "customer"."best"
-  AND STABLE_HASH('s:' || CAST("customer"."id" AS VARCHAR)) % NULLIF(10000, 0) >= 1000
-  AND STABLE_HASH('s:' || CAST("customer"."id" AS VARCHAR)) % NULLIF(10000, 0) < 2000;
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 1000
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 2000;
 
 -- segment.halves
 WITH
@@ -139,7 +155,7 @@ SELECT
   "customer"."id"
 FROM "customer"
 WHERE "customer"."halves"
-  AND STABLE_HASH('s:' || CAST("customer"."id" AS VARCHAR)) % NULLIF(10000, 0) < 5000;
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 5000;
 
 -- segment.halves_b
 WITH
@@ -171,7 +187,7 @@ SELECT
   "customer"."id"
 FROM "customer"
 WHERE "customer"."halves"
-  AND STABLE_HASH('s:' || CAST("customer"."id" AS VARCHAR)) % NULLIF(10000, 0) >= 5000;
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 5000;
 
 -- segment.champions
 WITH
@@ -194,14 +210,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."rfm_frequency",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -222,8 +246,8 @@ WITH
   SELECT
     "purchase_rows"."customer_id",
     CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
   FROM "orders" AS "purchase_rows"
   WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -238,13 +262,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -265,8 +298,8 @@ WITH
   SELECT
     "purchase_rows"."customer_id",
     CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
   FROM "orders" AS "purchase_rows"
   WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -281,13 +314,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -312,6 +354,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 CREATE OR REPLACE TABLE "springline"."entity_customer" AS
 WITH
@@ -322,8 +373,8 @@ WITH
     CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
     MAX("purchase_rows"."at") AS "purchase_max_at",
     COUNT(*) AS "purchase_count",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
   FROM "orders" AS "purchase_rows"
   WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -341,21 +392,35 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."value" AS "value_2",
+    "customer_1"."rfm_recency" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4",
+    "customer_1"."rfm_monetary" AS "value_5",
+    "customer_1"."buyers" AS "value_6",
+    "customer_1"."rfm_frequency" > 0 AS "value_7",
+    "customer_1"."purchase_exists_30d" AS "value_8",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_9",
+    COALESCE("customer_1"."buyers", FALSE) AS "value_10"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."value",
-    "customer_1"."rfm_recency",
-    "customer_1"."rfm_frequency",
-    "customer_1"."rfm_monetary",
-    "customer_1"."buyers",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_monetary" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_m",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best",
-    COALESCE("customer_1"."buyers", FALSE) AS "halves"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "value",
+    "customer_2_terms"."value_3" AS "rfm_recency",
+    "customer_2_terms"."value_4" AS "rfm_frequency",
+    "customer_2_terms"."value_5" AS "rfm_monetary",
+    "customer_2_terms"."value_6" AS "buyers",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_4" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_5" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_m",
+    COALESCE("customer_2_terms"."value_8" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_9" ORDER BY "customer_2_terms"."value_2" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best",
+    "customer_2_terms"."value_10" AS "halves"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer_3" AS (
@@ -374,9 +439,9 @@ WITH
     CAST("customer_2"."rfm_r" AS VARCHAR) || CAST("customer_2"."rfm_f" AS VARCHAR) || CAST("customer_2"."rfm_m" AS VARCHAR) AS "rfm_score",
     CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' END AS "rfm_segment",
     CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage",
-    COALESCE("customer_2"."best" AND STABLE_HASH('s:' || CAST("customer_2"."id" AS VARCHAR)) % NULLIF(10000, 0) >= 1000 AND STABLE_HASH('s:' || CAST("customer_2"."id" AS VARCHAR)) % NULLIF(10000, 0) < 2000, FALSE) AS "tenth",
-    COALESCE("customer_2"."halves" AND STABLE_HASH('s:' || CAST("customer_2"."id" AS VARCHAR)) % NULLIF(10000, 0) < 5000, FALSE) AS "halves_a",
-    COALESCE("customer_2"."halves" AND STABLE_HASH('s:' || CAST("customer_2"."id" AS VARCHAR)) % NULLIF(10000, 0) >= 5000, FALSE) AS "halves_b"
+    COALESCE("customer_2"."best" AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer_2"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 1000 AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer_2"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 2000, FALSE) AS "tenth",
+    COALESCE("customer_2"."halves" AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer_2"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 5000, FALSE) AS "halves_a",
+    COALESCE("customer_2"."halves" AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer_2"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 5000, FALSE) AS "halves_b"
   FROM "customer_2"
 ),
 -- springline.yaml:8
@@ -427,65 +492,23 @@ SELECT
   "customer"."stage_buyers"
 FROM "customer";
 
--- membership.customer
-CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+-- moves.customer
+CREATE OR REPLACE TABLE "springline"."moves_customer" AS
 WITH
+"memberships" AS (
+  SELECT
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."buyers" THEN 'buyers' END, CASE WHEN "e"."best" THEN 'best' END, CASE WHEN "e"."tenth" THEN 'tenth' END, CASE WHEN "e"."halves" THEN 'halves' END, CASE WHEN "e"."halves_a" THEN 'halves_a' END, CASE WHEN "e"."halves_b" THEN 'halves_b' END, CASE WHEN "e"."champions" THEN 'champions' END, CASE WHEN "e"."stage_best" THEN 'stage_best' END, CASE WHEN "e"."stage_buyers" THEN 'stage_buyers' END)) AS "segment",
+    CAST("e"."id" AS VARCHAR) AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+),
 "current_members" AS (
   SELECT
-    'buyers' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."buyers"
-  UNION ALL
-  SELECT
-    'best' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."best"
-  UNION ALL
-  SELECT
-    'tenth' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."tenth"
-  UNION ALL
-  SELECT
-    'halves' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."halves"
-  UNION ALL
-  SELECT
-    'halves_a' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."halves_a"
-  UNION ALL
-  SELECT
-    'halves_b' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."halves_b"
-  UNION ALL
-  SELECT
-    'champions' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."champions"
-  UNION ALL
-  SELECT
-    'stage_best' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."stage_best"
-  UNION ALL
-  SELECT
-    'stage_buyers' AS "segment",
-    CAST("e"."id" AS VARCHAR) AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."stage_buyers"
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
 ),
-"open_intervals" AS (
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -493,22 +516,85 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "springline"."membership_customer" AS "t"
+LEFT JOIN "springline"."moves_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "springline"."moves_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+CREATE OR REPLACE TABLE "springline"."sizes_customer" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "springline"."sizes_customer" AS "t"
+LEFT JOIN "springline"."new_sizes_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "springline"."new_sizes_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
@@ -562,8 +648,8 @@ WITH
   SELECT
     "purchase_rows"."customer_id",
     CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
   FROM "orders" AS "purchase_rows"
   WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -579,14 +665,24 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."city" AS "value_2",
+    "customer_1"."buyers" AS "value_3",
+    "customer_1"."purchase_exists_30d" AS "value_4",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_5",
+    "customer_1"."value" AS "value_6"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."city",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND CAST(ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "city",
+    "customer_2_terms"."value_3" AS "buyers",
+    COALESCE("customer_2_terms"."value_4" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_5" ORDER BY "customer_2_terms"."value_6" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (

@@ -166,8 +166,8 @@ WITH
 "purchase" AS (
   SELECT
     "purchase_rows"."customer_id",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_365d"
+    MAX("purchase_rows"."ordered_at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_365d"
   FROM "shop"."orders" AS "purchase_rows"
   WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -226,13 +226,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -268,13 +276,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -310,13 +326,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -352,13 +376,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -394,13 +426,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -436,13 +476,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -478,13 +526,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -520,13 +576,21 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" > 0 AS "value_2",
+    "customer_1"."rfm_last_at" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_2" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_2" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer" AS (
@@ -663,6 +727,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 CREATE OR REPLACE TABLE "springline"."entity_customer" AS
 WITH
@@ -679,9 +752,9 @@ WITH
     MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
     MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at",
     MAX("purchase_rows"."ordered_at") FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_max_ordered_at_365d",
-    COUNT(*) > 0 AS "purchase_exists",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_365d",
-    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+    MAX("purchase_rows"."ordered_at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_365d",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
   FROM "shop"."orders" AS "purchase_rows"
   WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "purchase_rows"."customer_id"
@@ -714,47 +787,86 @@ WITH
   FROM "crm"."customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."order_count" AS "value_2",
+    "customer_1"."orders_90d" AS "value_3",
+    "customer_1"."orders_365d" AS "value_4",
+    "customer_1"."revenue" AS "value_5",
+    "customer_1"."revenue_365d" AS "value_6",
+    "customer_1"."average_order" AS "value_7",
+    "customer_1"."first_order_at" AS "value_8",
+    "customer_1"."last_order_at" AS "value_9",
+    "customer_1"."rfm_last_at" AS "value_10",
+    "customer_1"."rfm_frequency" AS "value_11",
+    "customer_1"."rfm_monetary" AS "value_12",
+    "customer_1"."ltv_total" AS "value_13",
+    "customer_1"."ltv_count" AS "value_14",
+    "customer_1"."ltv_first_at" AS "value_15",
+    "customer_1"."ltv_last_at" AS "value_16",
+    "customer_1"."email_key" AS "value_17",
+    "customer_1"."phone_key" AS "value_18",
+    "customer_1"."buyers" AS "value_19",
+    "customer_1"."prospects" AS "value_20",
+    "customer_1"."dormant_buyers" AS "value_21",
+    "customer_1"."rfm_frequency" > 0 AS "value_22",
+    CAST(CAST("customer_1"."ltv_total" AS DECIMAL(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS DECIMAL(38, 6)) AS "value_23",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "value_24",
+    CASE WHEN "customer_1"."ltv_total" < CAST('100.00' AS DECIMAL(5, 2)) THEN 'low' WHEN "customer_1"."ltv_total" < CAST('500.00' AS DECIMAL(5, 2)) THEN 'mid' WHEN "customer_1"."ltv_total" < CAST('2000.00' AS DECIMAL(6, 2)) THEN 'high' WHEN "customer_1"."ltv_total" >= CAST('2000.00' AS DECIMAL(6, 2)) THEN 'top' END AS "value_25",
+    ENCODE(SHA256("customer_1"."email_key"), 'hex') AS "value_26",
+    COALESCE("customer_1"."order_count" = 1 AND "customer_1"."purchase_exists_30d", FALSE) AS "value_27",
+    COALESCE("customer_1"."order_count" = 1, FALSE) AS "value_28",
+    COALESCE("customer_1"."order_count" >= 2, FALSE) AS "value_29",
+    COALESCE("customer_1"."orders_90d" >= 1, FALSE) AS "value_30",
+    COALESCE("customer_1"."orders_365d" >= 2 AND "customer_1"."orders_90d" = 0, FALSE) AS "value_31",
+    COALESCE("customer_1"."revenue_365d" >= CAST('1000.00' AS DECIMAL(6, 2)), FALSE) AS "value_32",
+    COALESCE("customer_1"."ltv_total" >= CAST('500.00' AS DECIMAL(5, 2)), FALSE) AS "value_33",
+    COALESCE("customer_1"."email_key" LIKE '%_@_%', FALSE) AS "value_34",
+    COALESCE("customer_1"."phone_key" IS NOT NULL, FALSE) AS "value_35"
+  FROM "customer_1"
+),
 -- springline/retail: customer.yaml:2
 "customer_2" AS (
   SELECT
-    "customer_1"."customer_id",
-    "customer_1"."order_count",
-    "customer_1"."orders_90d",
-    "customer_1"."orders_365d",
-    "customer_1"."revenue",
-    "customer_1"."revenue_365d",
-    "customer_1"."average_order",
-    "customer_1"."first_order_at",
-    "customer_1"."last_order_at",
-    "customer_1"."rfm_last_at",
-    "customer_1"."rfm_frequency",
-    "customer_1"."rfm_monetary",
-    "customer_1"."ltv_total",
-    "customer_1"."ltv_count",
-    "customer_1"."ltv_first_at",
-    "customer_1"."ltv_last_at",
-    "customer_1"."email_key",
-    "customer_1"."phone_key",
-    "customer_1"."buyers",
-    "customer_1"."prospects",
-    "customer_1"."dormant_buyers",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_last_at" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_f",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_monetary" DESC NULLS LAST, "customer_1"."customer_id" NULLS LAST) AS BIGINT) END AS "rfm_m",
-    CAST(CAST("customer_1"."ltv_total" AS DECIMAL(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS DECIMAL(38, 6)) AS "ltv_average_basket",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between",
-    CASE WHEN "customer_1"."ltv_total" < CAST('100.00' AS DECIMAL(5, 2)) THEN 'low' WHEN "customer_1"."ltv_total" < CAST('500.00' AS DECIMAL(5, 2)) THEN 'mid' WHEN "customer_1"."ltv_total" < CAST('2000.00' AS DECIMAL(6, 2)) THEN 'high' WHEN "customer_1"."ltv_total" >= CAST('2000.00' AS DECIMAL(6, 2)) THEN 'top' END AS "ltv_band",
-    ENCODE(SHA256("customer_1"."email_key"), 'hex') AS "email_hash",
-    COALESCE("customer_1"."order_count" = 1 AND "customer_1"."purchase_exists_30d", FALSE) AS "new_buyers",
-    COALESCE("customer_1"."order_count" = 1, FALSE) AS "one_time_buyers",
-    COALESCE("customer_1"."order_count" >= 2, FALSE) AS "repeat_buyers",
-    COALESCE("customer_1"."orders_90d" >= 1, FALSE) AS "active_buyers",
-    COALESCE("customer_1"."orders_365d" >= 2 AND "customer_1"."orders_90d" = 0, FALSE) AS "lapsing_buyers",
-    COALESCE("customer_1"."revenue_365d" >= CAST('1000.00' AS DECIMAL(6, 2)), FALSE) AS "big_spenders",
-    COALESCE("customer_1"."ltv_total" >= CAST('500.00' AS DECIMAL(5, 2)), FALSE) AS "high_lifetime_value",
-    COALESCE("customer_1"."email_key" LIKE '%_@_%', FALSE) AS "with_email",
-    COALESCE("customer_1"."phone_key" IS NOT NULL, FALSE) AS "with_phone"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "order_count",
+    "customer_2_terms"."value_3" AS "orders_90d",
+    "customer_2_terms"."value_4" AS "orders_365d",
+    "customer_2_terms"."value_5" AS "revenue",
+    "customer_2_terms"."value_6" AS "revenue_365d",
+    "customer_2_terms"."value_7" AS "average_order",
+    "customer_2_terms"."value_8" AS "first_order_at",
+    "customer_2_terms"."value_9" AS "last_order_at",
+    "customer_2_terms"."value_10" AS "rfm_last_at",
+    "customer_2_terms"."value_11" AS "rfm_frequency",
+    "customer_2_terms"."value_12" AS "rfm_monetary",
+    "customer_2_terms"."value_13" AS "ltv_total",
+    "customer_2_terms"."value_14" AS "ltv_count",
+    "customer_2_terms"."value_15" AS "ltv_first_at",
+    "customer_2_terms"."value_16" AS "ltv_last_at",
+    "customer_2_terms"."value_17" AS "email_key",
+    "customer_2_terms"."value_18" AS "phone_key",
+    "customer_2_terms"."value_19" AS "buyers",
+    "customer_2_terms"."value_20" AS "prospects",
+    "customer_2_terms"."value_21" AS "dormant_buyers",
+    CASE WHEN "customer_2_terms"."value_22" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_22" ORDER BY "customer_2_terms"."value_10" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_22" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_22" ORDER BY "customer_2_terms"."value_11" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f",
+    CASE WHEN "customer_2_terms"."value_22" THEN CAST(6 AS BIGINT) - CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_22" ORDER BY "customer_2_terms"."value_12" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_m",
+    "customer_2_terms"."value_23" AS "ltv_average_basket",
+    "customer_2_terms"."value_24" AS "ltv_days_between",
+    "customer_2_terms"."value_25" AS "ltv_band",
+    "customer_2_terms"."value_26" AS "email_hash",
+    "customer_2_terms"."value_27" AS "new_buyers",
+    "customer_2_terms"."value_28" AS "one_time_buyers",
+    "customer_2_terms"."value_29" AS "repeat_buyers",
+    "customer_2_terms"."value_30" AS "active_buyers",
+    "customer_2_terms"."value_31" AS "lapsing_buyers",
+    "customer_2_terms"."value_32" AS "big_spenders",
+    "customer_2_terms"."value_33" AS "high_lifetime_value",
+    "customer_2_terms"."value_34" AS "with_email",
+    "customer_2_terms"."value_35" AS "with_phone"
+  FROM "customer_2_terms"
 ),
 -- springline/retail: customer.yaml:2
 "customer_3" AS (
@@ -908,143 +1020,23 @@ SELECT
   "customer"."out_of_reach"
 FROM "customer";
 
--- membership.customer
-CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+-- moves.customer
+CREATE OR REPLACE TABLE "springline"."moves_customer" AS
 WITH
+"memberships" AS (
+  SELECT
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."buyers" THEN 'buyers' END, CASE WHEN "e"."prospects" THEN 'prospects' END, CASE WHEN "e"."new_buyers" THEN 'new_buyers' END, CASE WHEN "e"."one_time_buyers" THEN 'one_time_buyers' END, CASE WHEN "e"."repeat_buyers" THEN 'repeat_buyers' END, CASE WHEN "e"."active_buyers" THEN 'active_buyers' END, CASE WHEN "e"."lapsing_buyers" THEN 'lapsing_buyers' END, CASE WHEN "e"."dormant_buyers" THEN 'dormant_buyers' END, CASE WHEN "e"."big_spenders" THEN 'big_spenders' END, CASE WHEN "e"."rfm_champions" THEN 'rfm_champions' END, CASE WHEN "e"."rfm_potential_loyalists" THEN 'rfm_potential_loyalists' END, CASE WHEN "e"."rfm_new_customers" THEN 'rfm_new_customers' END, CASE WHEN "e"."rfm_loyal" THEN 'rfm_loyal' END, CASE WHEN "e"."rfm_need_attention" THEN 'rfm_need_attention' END, CASE WHEN "e"."rfm_at_risk" THEN 'rfm_at_risk' END, CASE WHEN "e"."rfm_hibernating" THEN 'rfm_hibernating' END, CASE WHEN "e"."rfm_lost" THEN 'rfm_lost' END, CASE WHEN "e"."high_lifetime_value" THEN 'high_lifetime_value' END, CASE WHEN "e"."regular_rhythm" THEN 'regular_rhythm' END, CASE WHEN "e"."with_email" THEN 'with_email' END, CASE WHEN "e"."with_phone" THEN 'with_phone' END, CASE WHEN "e"."out_of_reach" THEN 'out_of_reach' END)) AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+),
 "current_members" AS (
   SELECT
-    'buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."buyers"
-  UNION ALL
-  SELECT
-    'prospects' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."prospects"
-  UNION ALL
-  SELECT
-    'new_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."new_buyers"
-  UNION ALL
-  SELECT
-    'one_time_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."one_time_buyers"
-  UNION ALL
-  SELECT
-    'repeat_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."repeat_buyers"
-  UNION ALL
-  SELECT
-    'active_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."active_buyers"
-  UNION ALL
-  SELECT
-    'lapsing_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."lapsing_buyers"
-  UNION ALL
-  SELECT
-    'dormant_buyers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."dormant_buyers"
-  UNION ALL
-  SELECT
-    'big_spenders' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."big_spenders"
-  UNION ALL
-  SELECT
-    'rfm_champions' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_champions"
-  UNION ALL
-  SELECT
-    'rfm_potential_loyalists' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_potential_loyalists"
-  UNION ALL
-  SELECT
-    'rfm_new_customers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_new_customers"
-  UNION ALL
-  SELECT
-    'rfm_loyal' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_loyal"
-  UNION ALL
-  SELECT
-    'rfm_need_attention' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_need_attention"
-  UNION ALL
-  SELECT
-    'rfm_at_risk' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_at_risk"
-  UNION ALL
-  SELECT
-    'rfm_hibernating' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_hibernating"
-  UNION ALL
-  SELECT
-    'rfm_lost' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."rfm_lost"
-  UNION ALL
-  SELECT
-    'high_lifetime_value' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."high_lifetime_value"
-  UNION ALL
-  SELECT
-    'regular_rhythm' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."regular_rhythm"
-  UNION ALL
-  SELECT
-    'with_email' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."with_email"
-  UNION ALL
-  SELECT
-    'with_phone' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."with_phone"
-  UNION ALL
-  SELECT
-    'out_of_reach' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."out_of_reach"
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
 ),
-"open_intervals" AS (
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -1052,20 +1044,83 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "springline"."membership_customer" AS "t"
+LEFT JOIN "springline"."moves_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "springline"."moves_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+CREATE OR REPLACE TABLE "springline"."sizes_customer" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "springline"."sizes_customer" AS "t"
+LEFT JOIN "springline"."new_sizes_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "springline"."new_sizes_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 

@@ -342,6 +342,15 @@ CREATE TABLE IF NOT EXISTS "springline"."membership_customer" (
   "exited_at" TIMESTAMP(6)
 );
 
+-- sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT
+);
+
 -- entity.customer
 CREATE OR REPLACE TABLE "springline"."entity_customer" AS
 WITH
@@ -354,9 +363,9 @@ WITH
     MIN("subscription_start_rows"."started_at") AS "subscription_start_min_started_at",
     FIRST_VALUE("subscription_start_rows"."plan" ORDER BY "subscription_start_rows"."started_at" DESC NULLS LAST, "subscription_start_rows"."plan" NULLS LAST) AS "subscription_start_last_plan",
     FIRST_VALUE("subscription_start_rows"."started_at" ORDER BY "subscription_start_rows"."started_at" DESC NULLS LAST) AS "subscription_start_last_started_at",
-    COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_start_exists_30d",
+    COALESCE(MAX("subscription_start_rows"."started_at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "subscription_start_exists_30d",
     COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) AS "subscription_start_count_30d",
-    COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_start_exists_365d"
+    COALESCE(MAX("subscription_start_rows"."started_at") >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6)), FALSE) AS "subscription_start_exists_365d"
   FROM "billing"."subscriptions" AS "subscription_start_rows"
   WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "subscription_start_rows"."customer_id"
@@ -368,10 +377,10 @@ WITH
     COUNT(*) AS "subscription_end_count",
     CAST(SUM("subscription_end_rows"."monthly_amount") AS DECIMAL(38, 2)) AS "subscription_end_sum_monthly_amount",
     MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at",
-    COUNT(*) > 0 AS "subscription_end_exists",
+    MAX("subscription_end_rows"."ended_at") IS NOT NULL AS "subscription_end_exists",
     FIRST_VALUE("subscription_end_rows"."ended_at" ORDER BY "subscription_end_rows"."ended_at" DESC NULLS LAST) AS "subscription_end_last_ended_at",
-    COUNT(*) FILTER (WHERE "subscription_end_rows"."ended_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_end_exists_365d",
-    COUNT(*) FILTER (WHERE "subscription_end_rows"."ended_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_end_exists_30d"
+    COALESCE(MAX("subscription_end_rows"."ended_at") >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6)), FALSE) AS "subscription_end_exists_365d",
+    COALESCE(MAX("subscription_end_rows"."ended_at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "subscription_end_exists_30d"
   FROM "billing"."subscriptions" AS "subscription_end_rows"
   WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
   GROUP BY "subscription_end_rows"."customer_id"
@@ -504,59 +513,23 @@ SELECT
   "customer"."may_email"
 FROM "customer";
 
--- membership.customer
-CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+-- moves.customer
+CREATE OR REPLACE TABLE "springline"."moves_customer" AS
 WITH
+"memberships" AS (
+  SELECT
+    UNNEST(MAKE_ARRAY(CASE WHEN "e"."subscribers" THEN 'subscribers' END, CASE WHEN "e"."new_subscribers" THEN 'new_subscribers' END, CASE WHEN "e"."loyal_subscribers" THEN 'loyal_subscribers' END, CASE WHEN "e"."high_mrr" THEN 'high_mrr' END, CASE WHEN "e"."churned" THEN 'churned' END, CASE WHEN "e"."churned_lately" THEN 'churned_lately' END, CASE WHEN "e"."returned" THEN 'returned' END, CASE WHEN "e"."may_email" THEN 'may_email' END)) AS "segment",
+    "e"."customer_id" AS "entity_id"
+  FROM "springline"."entity_customer" AS "e"
+),
 "current_members" AS (
   SELECT
-    'subscribers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."subscribers"
-  UNION ALL
-  SELECT
-    'new_subscribers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."new_subscribers"
-  UNION ALL
-  SELECT
-    'loyal_subscribers' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."loyal_subscribers"
-  UNION ALL
-  SELECT
-    'high_mrr' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."high_mrr"
-  UNION ALL
-  SELECT
-    'churned' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."churned"
-  UNION ALL
-  SELECT
-    'churned_lately' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."churned_lately"
-  UNION ALL
-  SELECT
-    'returned' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."returned"
-  UNION ALL
-  SELECT
-    'may_email' AS "segment",
-    "e"."customer_id" AS "entity_id"
-  FROM "springline"."entity_customer" AS "e"
-  WHERE "e"."may_email"
+    "s"."segment",
+    "s"."entity_id"
+  FROM "memberships" AS "s"
+  WHERE "s"."segment" IS NOT NULL
 ),
-"open_intervals" AS (
+"former_members" AS (
   SELECT
     "m"."segment",
     "m"."entity_id",
@@ -564,20 +537,83 @@ WITH
     "m"."exited_at"
   FROM "springline"."membership_customer" AS "m"
   WHERE "m"."exited_at" IS NULL
+),
+"changed" AS (
+  SELECT
+    COALESCE("f"."segment", "c"."segment") AS "segment",
+    COALESCE("f"."entity_id", "c"."entity_id") AS "entity_id",
+    "c"."entity_id" IS NOT NULL AS "is_member",
+    "f"."entered_at",
+    "f"."exited_at"
+  FROM "former_members" AS "f"
+  FULL JOIN "current_members" AS "c" ON "f"."segment" = "c"."segment" AND "f"."entity_id" = "c"."entity_id"
+  WHERE "c"."entity_id" IS NULL OR "f"."entity_id" IS NULL
 )
 SELECT
-  "m"."segment",
-  "m"."entity_id",
-  "m"."entered_at",
-  "m"."exited_at"
-FROM "springline"."membership_customer" AS "m"
-WHERE "m"."exited_at" IS NOT NULL
+  "v"."segment",
+  "v"."entity_id",
+  COALESCE("v"."entered_at", "p"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
+  CASE WHEN NOT "v"."is_member" THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at",
+  COALESCE("v"."entered_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)), FALSE) AS "removed"
+FROM "changed" AS "v"
+LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = CAST('2024-06-30 00:00:00' AS TIMESTAMP(6));
+
+-- membership.customer
+CREATE OR REPLACE TABLE "springline"."membership_customer" AS
+SELECT
+  "t"."segment",
+  "t"."entity_id",
+  "t"."entered_at",
+  "t"."exited_at"
+FROM "springline"."membership_customer" AS "t"
+LEFT JOIN "springline"."moves_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."entity_id" = "s"."entity_id" AND "t"."entered_at" = "s"."entered_at"
+WHERE "s"."removed" IS NULL
 UNION ALL
 SELECT
-  COALESCE("o"."segment", "c"."segment") AS "segment",
-  COALESCE("o"."entity_id", "c"."entity_id") AS "entity_id",
-  COALESCE("o"."entered_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS "entered_at",
-  CASE WHEN "c"."entity_id" IS NULL THEN CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) END AS "exited_at"
-FROM "open_intervals" AS "o"
-FULL JOIN "current_members" AS "c" ON "o"."segment" = "c"."segment" AND "o"."entity_id" = "c"."entity_id";
+  "s"."segment",
+  "s"."entity_id",
+  "s"."entered_at",
+  "s"."exited_at"
+FROM "springline"."moves_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes.customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- new_sizes.customer.create
+CREATE TABLE IF NOT EXISTS "springline"."new_sizes_customer" (
+  "segment" VARCHAR,
+  "as_of" TIMESTAMP(6),
+  "members" BIGINT,
+  "entered" BIGINT,
+  "exited" BIGINT,
+  "removed" BOOLEAN
+);
+
+-- sizes.customer
+CREATE OR REPLACE TABLE "springline"."sizes_customer" AS
+SELECT
+  "t"."segment",
+  "t"."as_of",
+  "t"."members",
+  "t"."entered",
+  "t"."exited"
+FROM "springline"."sizes_customer" AS "t"
+LEFT JOIN "springline"."new_sizes_customer" AS "s" ON "t"."segment" = "s"."segment" AND "t"."as_of" = "s"."as_of"
+WHERE "s"."removed" IS NULL
+UNION ALL
+SELECT
+  "s"."segment",
+  "s"."as_of",
+  "s"."members",
+  "s"."entered",
+  "s"."exited"
+FROM "springline"."new_sizes_customer" AS "s"
+WHERE NOT "s"."removed";
+
+-- new_sizes_customer.drop
+DROP TABLE IF EXISTS "springline"."new_sizes_customer";
+
+-- moves_customer.drop
+DROP TABLE IF EXISTS "springline"."moves_customer";
 

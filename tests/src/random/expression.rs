@@ -264,7 +264,11 @@ fn text(random: &mut Random, names: &Names, depth: usize) -> String {
         10 => format!("concat({a}, {b}, {})", constant(random, Kind::Text)),
         11 => format!("{}({a}, {})", random.pick(&["left", "right"]), random.pick(&["0", "1", "3", "-1", "-2", "40"])),
         12 => format!("lpad({a}, {}, {})", random.pick(&["0", "2", "5"]), random.pick(&["'0'", "'ab'", "'é'"])),
-        13 => format!("split_part({a}, {}, {})", random.pick(&["'-'", "'a'", "' '", "'b'"]), random.pick(&["1", "2", "3"])),
+        13 => format!(
+            "split_part({a}, {}, {})",
+            random.pick(&["'-'", "'a'", "' '", "'b'"]),
+            random.pick(&["1", "2", "3"])
+        ),
         14 => format!("regex_extract({a}, {})", random.pick(PATTERNS)),
         15 => format!("regex_replace({a}, {}, {})", random.pick(PATTERNS), random.pick(&["''", "'x'", "'é-'"])),
         16 => format!("normalize_email({a})"),
@@ -362,7 +366,11 @@ pub fn within(random: &mut Random, names: &Names) -> String {
 
 /// A window of time of a date of the row itself.
 pub fn row_window(random: &mut Random) -> &'static str {
-    if random.one_in(4) { random.pick(&["next 30 days", "next month", "next 2 calendar quarters"]) } else { random.pick(WITHIN) }
+    if random.one_in(4) {
+        random.pick(&["next 30 days", "next month", "next 2 calendar quarters"])
+    } else {
+        random.pick(WITHIN)
+    }
 }
 
 /// An aggregate with that kind of result, where there is one.
@@ -378,7 +386,11 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
     if random.one_in(2) {
         clauses = format!(" where {}", expression(random, &bare, Kind::Boolean, depth.min(2)));
     } else if event.ends_with("people") && random.one_in(2) {
-        let many = random.pick(&["count(purchase) > 1", "exists(purchase where channel = 'web')", "sum(purchase.amount) > 10"]);
+        let many = random.pick(&[
+            "count(purchase) > 1",
+            "exists(purchase where channel = 'web')",
+            "sum(purchase.amount) > 10",
+        ]);
         clauses = format!(" where {many}");
     }
     if gathered.timed && random.one_in(3) {
@@ -419,9 +431,7 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
         (Kind::Decimal, 0, ..) if event == "purchase" => {
             format!("avg({event}.{}{clauses})", random.pick(&["qty", "amount"]))
         }
-        (Kind::Integer | Kind::Decimal | Kind::Float, 0..=3, _, Some(arg))
-            if kind != Kind::Float || is_exact(&arg) =>
-        {
+        (Kind::Integer | Kind::Decimal | Kind::Float, 0..=3, _, Some(arg)) if kind != Kind::Float || is_exact(&arg) => {
             format!("sum({arg}{clauses})")
         }
         (_, n, _, Some(arg)) => {

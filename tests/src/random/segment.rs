@@ -30,7 +30,10 @@ pub fn condition(random: &mut Random, names: &Names, segments: &[String], depth:
         1..=3 if !names.gathered.is_empty() => gathered(random, names, depth),
         4 if names.values.iter().any(|(name, _)| name.starts_with("home.")) => {
             let inner = Names { values: strip(names, "home."), ..Names::default() };
-            format!("{{ related: home, where: {} }}", condition(random, &inner, &names.home_segments, depth.saturating_sub(1)))
+            format!(
+                "{{ related: home, where: {} }}",
+                condition(random, &inner, &names.home_segments, depth.saturating_sub(1))
+            )
         }
         5 => text(&expression(random, names, Kind::Boolean, depth.min(2))),
         _ => field(random, &names.values),
@@ -122,7 +125,11 @@ fn sequence(random: &mut Random, names: &Names) -> String {
             parts = format!("{parts}, where: {}", condition(random, &inner, &[], 0));
         }
         if random.one_in(2) {
-            let window = if first { within(random, names) } else { random.pick(&["7 days", "30 days", "1 month", "36 hours"]).to_owned() };
+            let window = if first {
+                within(random, names)
+            } else {
+                random.pick(&["7 days", "30 days", "1 month", "36 hours"]).to_owned()
+            };
             parts = format!("{parts}, within: {window}");
         }
         parts

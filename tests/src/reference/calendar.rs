@@ -117,7 +117,9 @@ pub fn date_add(unit: &str, count: i64, value: &Value) -> Result {
     let span = span.map_err(wrong)?;
     match value {
         Value::Date(day) => day.checked_add(span).map(Value::Date).map_err(wrong),
-        Value::Timestamp(at) => instant(local(*at).checked_add(span).and_then(|t| t.to_zoned(TimeZone::UTC))).map(Value::Timestamp),
+        Value::Timestamp(at) => {
+            instant(local(*at).checked_add(span).and_then(|t| t.to_zoned(TimeZone::UTC))).map(Value::Timestamp)
+        }
         other => undefined(format!("{other:?} is no time")),
     }
 }
