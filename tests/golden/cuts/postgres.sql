@@ -36,14 +36,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    "customer_1"."value" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."purchase_exists_30d",
-    "customer_1"."value",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_terms"."value_1" AS "id",
+    "customer_terms"."value_2" AS "purchase_exists_30d",
+    "customer_terms"."value_3" AS "value",
+    COALESCE("customer_terms"."value_2" AND ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_4" ORDER BY "customer_terms"."value_3" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
 )
 SELECT
   "customer"."id"
@@ -71,12 +79,20 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_3",
+    "customer_1"."value" AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer" AS (
   SELECT
-    "customer_1"."id",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_terms"."value_1" AS "id",
+    COALESCE("customer_terms"."value_2" AND ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_3" ORDER BY "customer_terms"."value_4" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
 )
 SELECT
   "customer"."id"
@@ -194,14 +210,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."rfm_frequency",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -238,13 +262,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -281,13 +314,22 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (
@@ -352,21 +394,35 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."value" AS "value_2",
+    "customer_1"."rfm_recency" AS "value_3",
+    "customer_1"."rfm_frequency" AS "value_4",
+    "customer_1"."rfm_monetary" AS "value_5",
+    "customer_1"."buyers" AS "value_6",
+    "customer_1"."rfm_frequency" > 0 AS "value_7",
+    "customer_1"."purchase_exists_30d" AS "value_8",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_9",
+    COALESCE("customer_1"."buyers", FALSE) AS "value_10"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."value",
-    "customer_1"."rfm_recency",
-    "customer_1"."rfm_frequency",
-    "customer_1"."rfm_monetary",
-    "customer_1"."buyers",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_recency" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_r",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_frequency" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_f",
-    CASE WHEN "customer_1"."rfm_frequency" > 0 THEN CAST(NTILE(5) OVER (PARTITION BY "customer_1"."rfm_frequency" > 0 ORDER BY "customer_1"."rfm_monetary" NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) END AS "rfm_m",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best",
-    COALESCE("customer_1"."buyers", FALSE) AS "halves"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "value",
+    "customer_2_terms"."value_3" AS "rfm_recency",
+    "customer_2_terms"."value_4" AS "rfm_frequency",
+    "customer_2_terms"."value_5" AS "rfm_monetary",
+    "customer_2_terms"."value_6" AS "buyers",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_3" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_4" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f",
+    CASE WHEN "customer_2_terms"."value_7" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_7" ORDER BY "customer_2_terms"."value_5" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_m",
+    COALESCE("customer_2_terms"."value_8" AND ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_9" ORDER BY "customer_2_terms"."value_2" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best",
+    "customer_2_terms"."value_10" AS "halves"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer_3" AS (
@@ -605,14 +661,24 @@ WITH
   FROM "customers" AS "customer_base"
   LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
 ),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."city" AS "value_2",
+    "customer_1"."buyers" AS "value_3",
+    "customer_1"."purchase_exists_30d" AS "value_4",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_5",
+    "customer_1"."value" AS "value_6"
+  FROM "customer_1"
+),
 -- springline.yaml:8
 "customer_2" AS (
   SELECT
-    "customer_1"."id",
-    "customer_1"."city",
-    "customer_1"."buyers",
-    COALESCE("customer_1"."purchase_exists_30d" AND ROW_NUMBER() OVER (PARTITION BY COALESCE("customer_1"."purchase_exists_30d", FALSE) ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) <= 100, FALSE) AS "best"
-  FROM "customer_1"
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "city",
+    "customer_2_terms"."value_3" AS "buyers",
+    COALESCE("customer_2_terms"."value_4" AND ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_5" ORDER BY "customer_2_terms"."value_6" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
 ),
 -- springline.yaml:8
 "customer" AS (

@@ -306,120 +306,6 @@ WHERE "customer"."active_subscriptions" > 0
   AND "customer"."subscription_end_exists"
   AND "customer"."subscription_start_last_started_at" > "customer"."subscription_end_last_ended_at";
 
--- segment.long_standing
-WITH
--- springline/subscription: customer.yaml:5
-"subscription_start" AS (
-  SELECT
-    "subscription_start_rows"."customer_id",
-    COUNT(*) AS "subscription_start_count",
-    MIN("subscription_start_rows"."started_at") AS "subscription_start_min_started_at"
-  FROM "billing"."subscriptions" AS "subscription_start_rows"
-  WHERE "subscription_start_rows"."started_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
-  GROUP BY "subscription_start_rows"."customer_id"
-),
--- springline/subscription: customer.yaml:6
-"subscription_end" AS (
-  SELECT
-    "subscription_end_rows"."customer_id",
-    COUNT(*) AS "subscription_end_count",
-    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
-  FROM "billing"."subscriptions" AS "subscription_end_rows"
-  WHERE "subscription_end_rows"."ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
-  GROUP BY "subscription_end_rows"."customer_id"
-),
--- springline.yaml:15
-"customer_1" AS (
-  SELECT
-    "customer_base"."customer_id",
-    "subscription_end"."subscription_end_max_ended_at",
-    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions",
-    "subscription_start"."subscription_start_min_started_at" AS "subscribed_at"
-  FROM "crm"."customers" AS "customer_base"
-  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
-  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
-),
--- springline.yaml:15
-"customer_2" AS (
-  SELECT
-    "customer_1"."customer_id",
-    "customer_1"."subscribed_at",
-    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers",
-    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
-  FROM "customer_1"
-),
--- springline.yaml:15
-"customer" AS (
-  SELECT
-    "customer_2"."customer_id",
-    "customer_2"."subscribers",
-    CAST(CAST(COALESCE("customer_2"."churned_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AT TIME ZONE 'UTC' AS DATE) - CAST("customer_2"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "tenure_days"
-  FROM "customer_2"
-)
-SELECT
-  "customer"."customer_id"
-FROM "customer"
-WHERE "customer"."subscribers"
-  AND "customer"."tenure_days" >= 730;
-
--- segment.anniversary_soon
-WITH
--- springline/subscription: customer.yaml:5
-"subscription_start" AS (
-  SELECT
-    "subscription_start_rows"."customer_id",
-    COUNT(*) AS "subscription_start_count",
-    MIN("subscription_start_rows"."started_at") AS "subscription_start_min_started_at"
-  FROM "billing"."subscriptions" AS "subscription_start_rows"
-  WHERE "subscription_start_rows"."started_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
-  GROUP BY "subscription_start_rows"."customer_id"
-),
--- springline/subscription: customer.yaml:6
-"subscription_end" AS (
-  SELECT
-    "subscription_end_rows"."customer_id",
-    COUNT(*) AS "subscription_end_count",
-    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
-  FROM "billing"."subscriptions" AS "subscription_end_rows"
-  WHERE "subscription_end_rows"."ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
-  GROUP BY "subscription_end_rows"."customer_id"
-),
--- springline.yaml:15
-"customer_1" AS (
-  SELECT
-    "customer_base"."customer_id",
-    "subscription_end"."subscription_end_max_ended_at",
-    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions",
-    "subscription_start"."subscription_start_min_started_at" AS "subscribed_at"
-  FROM "crm"."customers" AS "customer_base"
-  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
-  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
-),
--- springline.yaml:15
-"customer_2" AS (
-  SELECT
-    "customer_1"."customer_id",
-    "customer_1"."subscribed_at",
-    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers",
-    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
-  FROM "customer_1"
-),
--- springline.yaml:15
-"customer" AS (
-  SELECT
-    "customer_2"."customer_id",
-    "customer_2"."subscribed_at",
-    "customer_2"."subscribers",
-    CAST(CAST(COALESCE("customer_2"."churned_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AT TIME ZONE 'UTC' AS DATE) - CAST("customer_2"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "tenure_days"
-  FROM "customer_2"
-)
-SELECT
-  "customer"."customer_id"
-FROM "customer"
-WHERE "customer"."subscribers"
-  AND (CAST(CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) >= 0 AND CAST(CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) <= 14 OR CAST(CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) + 1 AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) <= 14)
-  AND "customer"."tenure_days" >= 1;
-
 -- segment.may_email
 WITH
 -- springline/consent: consent.yaml:4
@@ -580,8 +466,6 @@ WITH
     "customer_2"."returned",
     "customer_2"."may_email",
     CAST(CAST("customer_2"."churned_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_2"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "tenure_at_churn_days",
-    CAST(CAST(COALESCE("customer_2"."churned_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AT TIME ZONE 'UTC' AS DATE) - CAST("customer_2"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "tenure_days",
-    CAST(CAST(CAST(CAST(FLOOR(DATE_PART('year', COALESCE("customer_2"."churned_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AT TIME ZONE 'UTC')) AS BIGINT) AS BIGINT) * 12 AS BIGINT) + CAST(FLOOR(DATE_PART('month', COALESCE("customer_2"."churned_at", TIMESTAMPTZ '2024-06-30 00:00:00+00') AT TIME ZONE 'UTC')) AS BIGINT) AS BIGINT) - (CAST(CAST(CAST(FLOOR(DATE_PART('year', "customer_2"."subscribed_at" AT TIME ZONE 'UTC')) AS BIGINT) AS BIGINT) * 12 AS BIGINT) + CAST(FLOOR(DATE_PART('month', "customer_2"."subscribed_at" AT TIME ZONE 'UTC')) AS BIGINT)) AS "tenure_months",
     COALESCE("customer_2"."subscribers" AND "customer_2"."subscription_start_exists_30d" AND "customer_2"."subscription_start_count" = "customer_2"."subscription_start_count_30d", FALSE) AS "new_subscribers",
     COALESCE("customer_2"."subscribers" AND NOT "customer_2"."subscription_start_exists_365d" AND NOT "customer_2"."subscription_end_exists_365d", FALSE) AS "loyal_subscribers",
     COALESCE("customer_2"."churned_at" IS NOT NULL, FALSE) AS "churned"
@@ -604,14 +488,10 @@ WITH
     "customer_3"."returned",
     "customer_3"."may_email",
     "customer_3"."tenure_at_churn_days",
-    "customer_3"."tenure_days",
-    "customer_3"."tenure_months",
     "customer_3"."new_subscribers",
     "customer_3"."loyal_subscribers",
     "customer_3"."churned",
-    COALESCE("customer_3"."churned" AND "customer_3"."subscription_end_exists_30d", FALSE) AS "churned_lately",
-    COALESCE("customer_3"."subscribers" AND "customer_3"."tenure_days" >= 730, FALSE) AS "long_standing",
-    COALESCE("customer_3"."subscribers" AND (CAST(CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) >= 0 AND CAST(CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) <= 14 OR CAST(CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) + (CAST(CAST(CAST(CAST(DATE_PART('year', CAST(DATE '2024-06-30' AS TIMESTAMP)) AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST(CAST("customer_3"."subscribed_at" AT TIME ZONE 'UTC' AS DATE) AS TIMESTAMP)) AS BIGINT) AS BIGINT) + 1 AS BIGINT) * 12) * CAST('1 ' || 'month' AS INTERVAL) AS DATE) - DATE '2024-06-30' AS BIGINT) <= 14) AND "customer_3"."tenure_days" >= 1, FALSE) AS "anniversary_soon"
+    COALESCE("customer_3"."churned" AND "customer_3"."subscription_end_exists_30d", FALSE) AS "churned_lately"
   FROM "customer_3"
 )
 SELECT
@@ -623,8 +503,6 @@ SELECT
   "customer"."latest_plan",
   "customer"."churned_at",
   "customer"."tenure_at_churn_days",
-  "customer"."tenure_days",
-  "customer"."tenure_months",
   "customer"."consent_email",
   "customer"."consent_email_at",
   "customer"."subscribers",
@@ -634,8 +512,6 @@ SELECT
   "customer"."churned",
   "customer"."churned_lately",
   "customer"."returned",
-  "customer"."long_standing",
-  "customer"."anniversary_soon",
   "customer"."may_email"
 FROM "customer";
 DROP TABLE IF EXISTS "springline"."entity_customer";
@@ -649,7 +525,7 @@ CREATE TABLE "springline"."moves_customer__new" AS
 WITH
 "memberships" AS (
   SELECT
-    UNNEST(ARRAY[CASE WHEN "e"."subscribers" THEN 'subscribers' END, CASE WHEN "e"."new_subscribers" THEN 'new_subscribers' END, CASE WHEN "e"."loyal_subscribers" THEN 'loyal_subscribers' END, CASE WHEN "e"."high_mrr" THEN 'high_mrr' END, CASE WHEN "e"."churned" THEN 'churned' END, CASE WHEN "e"."churned_lately" THEN 'churned_lately' END, CASE WHEN "e"."returned" THEN 'returned' END, CASE WHEN "e"."long_standing" THEN 'long_standing' END, CASE WHEN "e"."anniversary_soon" THEN 'anniversary_soon' END, CASE WHEN "e"."may_email" THEN 'may_email' END]) AS "segment",
+    UNNEST(ARRAY[CASE WHEN "e"."subscribers" THEN 'subscribers' END, CASE WHEN "e"."new_subscribers" THEN 'new_subscribers' END, CASE WHEN "e"."loyal_subscribers" THEN 'loyal_subscribers' END, CASE WHEN "e"."high_mrr" THEN 'high_mrr' END, CASE WHEN "e"."churned" THEN 'churned' END, CASE WHEN "e"."churned_lately" THEN 'churned_lately' END, CASE WHEN "e"."returned" THEN 'returned' END, CASE WHEN "e"."may_email" THEN 'may_email' END]) AS "segment",
     "e"."customer_id" AS "entity_id"
   FROM "springline"."entity_customer" AS "e"
 ),
