@@ -471,12 +471,12 @@ fn gathers(wanted: &Wanted) -> Vec<(Over, Vec<&Gather>)> {
 }
 
 /// What must be passed on to later steps.
-fn still_needed(key: &Leaf, wanted: &Wanted, later: &[&ValueExpr]) -> HashSet<Leaf> {
-    let mut needed: HashSet<Leaf> = wanted.iter().map(|(leaf, _)| leaf.clone()).collect();
-    needed.insert(key.clone());
+fn still_needed<'e>(key: &'e Leaf, wanted: &'e Wanted, later: &[&'e ValueExpr]) -> HashSet<&'e Leaf> {
+    let mut needed: HashSet<&Leaf> = wanted.iter().map(|(leaf, _)| leaf).collect();
+    needed.insert(key);
     for expr in later {
         expr.each_leaf(&mut |leaf| {
-            needed.insert(leaf.clone());
+            needed.insert(leaf);
         });
     }
     needed
@@ -524,6 +524,11 @@ pub(crate) fn over_name(entity: &Entity, over: Over) -> &str {
 /// Adds the primary key to the order of window functions, so that ties fall the same way everywhere.
 /// A rank keeps its ties: that is its meaning. An aggregate over a whole partition has no order.
 fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
+    order_windows(&mut expr, key);
+    expr
+}
+
+fn order_windows(expr: &mut RelExpr, key: &RelExpr) {
     let add = |order_by: &mut Vec<OrderBy<ColumnRef>>| order_by.push(OrderBy { expr: key.clone(), descending: false });
     match &mut expr.kind {
         ExprKind::Window(call)
@@ -532,15 +537,15 @@ fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
         {
             add(&mut call.order_by);
         }
-        ExprKind::Call { args, .. } => *args = std::mem::take(args).into_iter().map(|a| total_order(a, key)).collect(),
-        ExprKind::Cast { operand, .. } => **operand = total_order((**operand).clone(), key),
+        ExprKind::Call { args, .. } => args.iter_mut().for_each(|arg| order_windows(arg, key)),
+        ExprKind::Cast { operand, .. } => order_windows(operand, key),
         ExprKind::Case { branches, otherwise } => {
             for (when, then) in branches {
-                *when = total_order(when.clone(), key);
-                *then = total_order(then.clone(), key);
+                order_windows(when, key);
+                order_windows(then, key);
             }
             if let Some(value) = otherwise {
-                **value = total_order((**value).clone(), key);
+                order_windows(value, key);
             }
         }
         ExprKind::Native(_)
@@ -549,5 +554,4 @@ fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
         | ExprKind::Literal(_)
         | ExprKind::Aggregate(_) => {}
     }
-    expr
 }
