@@ -11,7 +11,8 @@ use springline_ir::{
     Relation, Select, Type,
 };
 use springline_model::{
-    Entity, EntityId, EventId, FieldId, Gather, History, Leaf, Over, RelationshipId, RowId, SegmentId, ValueExpr,
+    Entity, EntityId, EventId, FieldId, Gather, History, Leaf, Over, Project, RelationshipId, RowId, SegmentId,
+    ValueExpr,
 };
 
 use crate::PlanError;
@@ -43,6 +44,14 @@ impl Computed {
         match self {
             Computed::Field(field) => Leaf::Field(field),
             Computed::Segment(segment) => Leaf::Segment(segment),
+        }
+    }
+
+    /// Its value in a row. A row belongs to a segment or it does not: null is not a member.
+    fn of_row(self, value: RelExpr) -> RelExpr {
+        match self {
+            Computed::Field(_) => value,
+            Computed::Segment(_) => value.or_else(Expr::literal(Literal::Boolean(false))),
         }
     }
 }
@@ -280,12 +289,12 @@ impl Build<'_> {
         let key = Leaf::Column(key);
         let mut raw = Wanted::default();
         raw.add(&key, &key_type);
-        let mut expressions: HashMap<Computed, ValueExpr> = HashMap::new();
+        let mut expressions: HashMap<Computed, &ValueExpr> = HashMap::new();
         for (leaf, ty) in wanted.iter().filter(|(leaf, _)| Computed::of(leaf).is_none()) {
             raw.add(leaf, ty);
         }
         for item in levels.iter().flatten() {
-            let expr = self.expression(id, *item);
+            let expr = source_expression(project, id, *item);
             expr.each_typed_leaf(&mut |leaf, ty| {
                 if Computed::of(leaf).is_none() {
                     raw.add(leaf, ty);
@@ -296,13 +305,13 @@ impl Build<'_> {
 
         let rows = self.unique(&format!("{alias}_base"));
         // A window function looks at the rows beside its own: then none may be missing.
-        let condition = condition.filter(|_| !expressions.values().any(ValueExpr::has_window));
+        let condition = condition.filter(|_| !expressions.values().any(|expr| expr.has_window()));
         let mut scope = self.plain(RowId::Entity(id), &rows, &raw, condition)?;
         let mut columns = HashSet::new();
         let mut names: HashMap<Leaf, String> = HashMap::new();
         for (i, level) in levels.iter().enumerate() {
             // What a later level or the caller still needs goes on; the rest ends here.
-            let later: Vec<&ValueExpr> = levels[i + 1..].iter().flatten().map(|item| &expressions[item]).collect();
+            let later: Vec<&ValueExpr> = levels[i + 1..].iter().flatten().map(|item| expressions[item]).collect();
             let needed = still_needed(&key, wanted, &later);
             let mut selected: Vec<(Leaf, OutputColumn)> = Vec::new();
             let passed = raw.iter().map(|(leaf, _)| leaf.clone()).chain(levels[..i].iter().flatten().map(|c| c.leaf()));
@@ -316,7 +325,7 @@ impl Build<'_> {
             }
             for item in level {
                 let leaf = item.leaf();
-                let value = scope.lower(&expressions[item])?;
+                let value = item.of_row(scope.lower(expressions[item])?);
                 let name = unique(&mut columns, &leaf_name(self, id, &leaf));
                 names.insert(leaf.clone(), name.clone());
                 let key_value = scope.values[&key].clone();
@@ -381,7 +390,7 @@ impl Build<'_> {
             return *level;
         }
         let mut needs = Vec::new();
-        self.source_expression(entity, item).each_leaf(&mut |leaf| needs.extend(Computed::of(leaf)));
+        source_expression(self.context.project, entity, item).each_leaf(&mut |leaf| needs.extend(Computed::of(leaf)));
         let level = needs.into_iter().map(|need| self.level(entity, need, level_of, levels) + 1).max().unwrap_or(0);
         level_of.insert(item, level);
         if levels.len() <= level {
@@ -390,22 +399,12 @@ impl Build<'_> {
         levels[level].push(item);
         level
     }
+}
 
-    fn source_expression(&self, entity: EntityId, item: Computed) -> &ValueExpr {
-        let project = self.context.project;
-        match item {
-            Computed::Field(field) => &project.entity(entity).fields[field.0].expr,
-            Computed::Segment(segment) => &project.segment(segment).condition,
-        }
-    }
-
-    /// The value's expression. A row belongs to a segment or it does not: null is not a member.
-    fn expression(&self, entity: EntityId, item: Computed) -> ValueExpr {
-        let expr = self.source_expression(entity, item).clone();
-        match item {
-            Computed::Field(_) => expr,
-            Computed::Segment(_) => expr.or_else(Expr::literal(Literal::Boolean(false))),
-        }
+fn source_expression(project: &Project, entity: EntityId, item: Computed) -> &ValueExpr {
+    match item {
+        Computed::Field(field) => &project.entity(entity).fields[field.0].expr,
+        Computed::Segment(segment) => &project.segment(segment).condition,
     }
 }
 
@@ -471,12 +470,12 @@ fn gathers(wanted: &Wanted) -> Vec<(Over, Vec<&Gather>)> {
 }
 
 /// What must be passed on to later steps.
-fn still_needed(key: &Leaf, wanted: &Wanted, later: &[&ValueExpr]) -> HashSet<Leaf> {
-    let mut needed: HashSet<Leaf> = wanted.iter().map(|(leaf, _)| leaf.clone()).collect();
-    needed.insert(key.clone());
+fn still_needed<'e>(key: &'e Leaf, wanted: &'e Wanted, later: &[&'e ValueExpr]) -> HashSet<&'e Leaf> {
+    let mut needed: HashSet<&Leaf> = wanted.iter().map(|(leaf, _)| leaf).collect();
+    needed.insert(key);
     for expr in later {
         expr.each_leaf(&mut |leaf| {
-            needed.insert(leaf.clone());
+            needed.insert(leaf);
         });
     }
     needed
@@ -524,6 +523,11 @@ pub(crate) fn over_name(entity: &Entity, over: Over) -> &str {
 /// Adds the primary key to the order of window functions, so that ties fall the same way everywhere.
 /// A rank keeps its ties: that is its meaning. An aggregate over a whole partition has no order.
 fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
+    order_windows(&mut expr, key);
+    expr
+}
+
+fn order_windows(expr: &mut RelExpr, key: &RelExpr) {
     let add = |order_by: &mut Vec<OrderBy<ColumnRef>>| order_by.push(OrderBy { expr: key.clone(), descending: false });
     match &mut expr.kind {
         ExprKind::Window(call)
@@ -532,15 +536,15 @@ fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
         {
             add(&mut call.order_by);
         }
-        ExprKind::Call { args, .. } => *args = std::mem::take(args).into_iter().map(|a| total_order(a, key)).collect(),
-        ExprKind::Cast { operand, .. } => **operand = total_order((**operand).clone(), key),
+        ExprKind::Call { args, .. } => args.iter_mut().for_each(|arg| order_windows(arg, key)),
+        ExprKind::Cast { operand, .. } => order_windows(operand, key),
         ExprKind::Case { branches, otherwise } => {
             for (when, then) in branches {
-                *when = total_order(when.clone(), key);
-                *then = total_order(then.clone(), key);
+                order_windows(when, key);
+                order_windows(then, key);
             }
             if let Some(value) = otherwise {
-                **value = total_order((**value).clone(), key);
+                order_windows(value, key);
             }
         }
         ExprKind::Native(_)
@@ -549,5 +553,4 @@ fn total_order(mut expr: RelExpr, key: &RelExpr) -> RelExpr {
         | ExprKind::Literal(_)
         | ExprKind::Aggregate(_) => {}
     }
-    expr
 }
