@@ -1,6 +1,7 @@
 //! What it takes to check and compile large projects: whole processes, start-up included.
 //!
-//! `cargo build && cargo bench --workspace --profile dev --bench compile`. The baseline of the same run is the YAML
+//! `cargo build --release -p springline` and `SPRINGLINE_BENCH_BINARY=<target>/release/springline cargo bench --workspace
+//! --profile dev --bench compile`; without the variable the binary of the bench's own profile is measured. The baseline of the same run is the YAML
 //! parser alone over the same files. Growth: each row's time is also given as a multiple of the row before.
 
 use std::path::Path;
@@ -11,7 +12,7 @@ use granit_parser::Parser;
 use springline_tests::generate::{Size, project};
 use springline_tests::process::{binary, measure, median};
 
-const RUNS: usize = 9;
+const RUNS: usize = 10;
 const SEGMENTS: [usize; 4] = [1_000, 2_000, 4_000, 8_000];
 
 fn main() {
@@ -40,7 +41,7 @@ fn main() {
         let all = [
             runs(folder.path(), &["validate"], RUNS),
             runs(folder.path(), &["compile", "segment_1"], RUNS),
-            runs(folder.path(), &["compile"], 3),
+            runs(folder.path(), &["compile"], RUNS),
         ];
         print!("{segments:>8} {:>5} KiB | {:>6.1} ms | {:>6.1} ms", bytes / 1024, millis(parser), millis(version.0));
         for (i, (time, peak)) in all.iter().enumerate() {

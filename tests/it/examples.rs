@@ -36,7 +36,7 @@ fn key_digest(preview: &serde_json::Value) -> String {
 
 /// Every segment of the project is judged, and nothing else.
 fn assert_complete(project: &Path, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
-    let call = ["--format", "json", "compile", "--dialect", "datafusion"];
+    let call = ["--format", "json", "compile", "--all", "--dialect", "datafusion"];
     let compiled = springline(project, &call).envs(env).run().exits(0).json();
     let names = compiled["statements"].as_array().expect("statements").iter().filter_map(|s| s["name"].as_str());
     let segments: BTreeSet<&str> = names.filter_map(|name| name.strip_prefix("segment.")).collect();

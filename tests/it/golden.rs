@@ -14,7 +14,7 @@ fn every_case_compiles_to_the_sql_on_file() {
     for entry in std::fs::read_dir(&cases).expect("there are cases") {
         let dir = entry.expect("a case").path();
         for dialect in ["datafusion", "postgres"] {
-            let call = ["--as-of", "2024-06-30T00:00:00Z", "compile", "--dialect", dialect];
+            let call = ["--as-of", "2024-06-30T00:00:00Z", "compile", "--all", "--dialect", dialect];
             let output = springline(&dir, &call).run().exits(0);
             expect_file![dir.join(format!("{dialect}.sql"))].assert_eq(&output.stdout);
             parses(dialect, &output.stdout);

@@ -30,8 +30,11 @@ pub fn median(runs: &[(Duration, u64)]) -> Duration {
     times[times.len() / 2]
 }
 
-/// The binary that stands beside a bench's own.
+/// The binary that `SPRINGLINE_BENCH_BINARY` names, else that which stands beside a bench's own.
 pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("SPRINGLINE_BENCH_BINARY") {
+        return PathBuf::from(named);
+    }
     let myself = std::env::current_exe().expect("a bench has a path");
     let profile = myself.ancestors().nth(2).expect("a bench lies in <target>/<profile>/deps");
     let binary = profile.join("springline");

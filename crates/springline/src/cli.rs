@@ -80,13 +80,16 @@ pub(crate) enum Command {
         /// The tests [default: all]
         names: Vec<String>,
     },
-    /// Print the SQL of a segment, entity or sync, or of all of them
+    /// Print the SQL of a segment, entity or sync, or of a run of all entities and syncs
     Compile {
         /// A segment, entity or sync
         name: Option<String>,
         /// The dialect [default: that of the target]
         #[arg(long)]
         dialect: Option<String>,
+        /// The query of each segment alone too, as a preview runs it
+        #[arg(long)]
+        all: bool,
         /// Say what is read, shared and kept, and print no SQL
         #[arg(long)]
         explain: bool,

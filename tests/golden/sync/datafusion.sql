@@ -1,9 +1,3 @@
--- segment.vips
-SELECT
-  "customer"."id"
-FROM "customers" AS "customer"
-WHERE "customer"."vip" = TRUE;
-
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 

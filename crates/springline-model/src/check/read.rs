@@ -115,14 +115,14 @@ fn is_project(path: &str) -> bool {
 }
 
 /// How many threads the files are worth.
-fn threads(sources: &SourceMap) -> usize {
+pub(super) fn threads(sources: &SourceMap) -> usize {
     let bytes: usize = sources.files().map(|(.., text)| text.len()).sum();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cores.min(bytes / WORTH_A_THREAD + 1)
 }
 
 /// The results of a function of each item, in the order of the items.
-fn side_by_side<T: Send, R: Send>(items: Vec<T>, threads: usize, each: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub(super) fn side_by_side<T: Send, R: Send>(items: Vec<T>, threads: usize, each: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(items.len());
     if threads < 2 {
         return items.into_iter().map(each).collect();

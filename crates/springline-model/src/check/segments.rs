@@ -11,6 +11,7 @@ use super::chains::{Needs, report_chains};
 use super::conditions::{Conditions, joined};
 use super::limit::limited;
 use super::names::Taken;
+use super::read::{side_by_side, threads};
 use super::scope::Scope;
 use super::typing::Typer;
 
@@ -36,11 +37,18 @@ pub(super) fn check_segments(
     out: &mut Vec<Diagnostic>,
 ) {
     check_names(catalogue, out);
+    // A condition needs the names of other segments and nothing of their conditions, so that all can be checked at once.
+    let known = &*catalogue;
+    let checked = side_by_side(decls.iter().enumerate().collect(), threads(sources), |(id, decl)| {
+        let mut problems = Vec::new();
+        (condition(decl, id, known, sources, &mut problems), problems)
+    });
     let mut needs = Vec::new();
-    for (id, decl) in decls.iter().enumerate() {
-        let (condition, needed) = condition(decl, id, catalogue, sources, out).unzip();
+    for (id, (condition, problems)) in checked.into_iter().enumerate() {
+        let (condition, needed) = condition.unzip();
         needs.push(needed.unwrap_or_default());
         catalogue.segments[id].condition = condition;
+        out.extend(problems);
     }
     report_chains(&needs, catalogue, out);
 }

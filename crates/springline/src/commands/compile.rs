@@ -9,11 +9,11 @@ use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure};
 use crate::sessions::{Workplace, unknown};
 
-pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>) -> Result<Exit, Failure> {
+pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>, all: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
     let dialect = workplace.dialect(dialect)?;
     let context = workplace.context(&dialect)?;
-    let statements = steps(context, name)?
+    let statements = steps(context, name, all)?
         .iter()
         .map(|step| Ok((step.name.clone(), springline_sql::print(&dialect, &step.statement)?)))
         .collect::<Result<Vec<_>, Failure>>()?;
@@ -34,12 +34,13 @@ pub(crate) fn execute(global: &Global, name: Option<&str>, dialect: Option<&str>
     Ok(Exit::Done)
 }
 
-/// The steps of everything of that name: a segment, an entity or a sync; of all where there is none.
-fn steps(context: Context<'_>, name: Option<&str>) -> Result<Vec<Step>, Failure> {
+/// The steps of everything of that name: a segment, an entity or a sync. Where there is none, those of a run of all
+/// entities and of all syncs; the segments are computed by the run, and each alone only if `all` asks for it.
+fn steps(context: Context<'_>, name: Option<&str>, all: bool) -> Result<Vec<Step>, Failure> {
     let project = context.project;
     let is_named = |other: &str| name.is_none_or(|name| name == other);
     let mut steps = Vec::new();
-    for (i, segment) in project.segments.iter().enumerate().filter(|(_, s)| is_named(&s.name)) {
+    for (i, segment) in project.segments.iter().enumerate().filter(|(_, s)| is_named(&s.name) && (all || name.is_some())) {
         let query = springline_plan::members_query(context, SegmentId(i))?;
         steps.push(Step { name: format!("segment.{}", segment.name), statement: Statement::Query(query) });
     }

@@ -32,10 +32,10 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Test { names } => test::execute(&global, &names).await,
         Command::Validate => validate::execute(&global),
-        Command::Compile { name, dialect, explain: false } => {
-            compile::execute(&global, name.as_deref(), dialect.as_deref())
+        Command::Compile { name, dialect, all, explain: false } => {
+            compile::execute(&global, name.as_deref(), dialect.as_deref(), all)
         }
-        Command::Compile { name, dialect, explain: true } => {
+        Command::Compile { name, dialect, explain: true, .. } => {
             explain_plan::execute(&global, name.as_deref(), dialect.as_deref())
         }
         Command::Preview { segment, limit, show_pii, sql } => {
