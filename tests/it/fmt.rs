@@ -13,8 +13,12 @@ fn retail(folder: &Path) -> PathBuf {
 fn conditions_change_their_spelling_and_keep_their_meaning() {
     let folder = tempfile::tempdir().expect("a folder");
     let project = retail(folder.path());
-    let compiled =
-        || springline(&project, &["--as-of", "2024-06-30", "compile", "--all", "--dialect", "datafusion"]).run().exits(0).stdout;
+    let compiled = || {
+        springline(&project, &["--as-of", "2024-06-30", "compile", "--all", "--dialect", "datafusion"])
+            .run()
+            .exits(0)
+            .stdout
+    };
     let file = project.join("segments/people.yaml");
     let before = std::fs::read_to_string(&file).expect("a file");
     let sql = compiled();

@@ -1,3 +1,348 @@
+-- segment.buyers
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.best
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    "customer_1"."value" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_terms"."value_1" AS "id",
+    "customer_terms"."value_2" AS "purchase_exists_30d",
+    "customer_terms"."value_3" AS "value",
+    COALESCE("customer_terms"."value_2" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_4" ORDER BY "customer_terms"."value_3" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."best";
+
+-- segment.tenth
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+"customer_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."purchase_exists_30d" AS "value_2",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_3",
+    "customer_1"."value" AS "value_4"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_terms"."value_1" AS "id",
+    COALESCE("customer_terms"."value_2" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_terms"."value_3" ORDER BY "customer_terms"."value_4" DESC NULLS LAST, "customer_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_terms"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."best"
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 1000
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 2000;
+
+-- segment.halves
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."buyers";
+
+-- segment.halves_a
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    COALESCE("customer_1"."buyers", FALSE) AS "halves"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."halves"
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) < 5000;
+
+-- segment.halves_b
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_1"."id",
+    COALESCE("customer_1"."buyers", FALSE) AS "halves"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."halves"
+  AND HEX_NUMBER(SUBSTR(MD5('s:' || CAST("customer"."id" AS VARCHAR)), 1, 8)) % NULLIF(10000, 0) >= 5000;
+
+-- segment.champions
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    MAX("purchase_rows"."at") AS "purchase_max_at"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_count", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_at" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'champions';
+
+-- segment.stage_best
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."stage" = 'best';
+
+-- segment.stage_buyers
+WITH
+-- springline.yaml:11
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
+    MAX("purchase_rows"."at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."at") >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_30d"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:8
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value",
+    COALESCE(COALESCE("purchase"."purchase_exists", FALSE), FALSE) AS "buyers"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."id" AS "value_1",
+    "customer_1"."buyers" AS "value_2",
+    "customer_1"."purchase_exists_30d" AS "value_3",
+    COALESCE("customer_1"."purchase_exists_30d", FALSE) AS "value_4",
+    "customer_1"."value" AS "value_5"
+  FROM "customer_1"
+),
+-- springline.yaml:8
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "id",
+    "customer_2_terms"."value_2" AS "buyers",
+    COALESCE("customer_2_terms"."value_3" AND CAST(ROW_NUMBER() OVER (PARTITION BY "customer_2_terms"."value_4" ORDER BY "customer_2_terms"."value_5" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) <= 100, FALSE) AS "best"
+  FROM "customer_2_terms"
+),
+-- springline.yaml:8
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."best" THEN 'best' WHEN "customer_2"."buyers" THEN 'buyers' END AS "stage"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."stage" = 'buyers';
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

@@ -1,3 +1,23 @@
+-- segment.affluent
+WITH
+-- springline.yaml:17
+"line" AS (
+  SELECT
+    "line_rows"."household_id",
+    CAST(AVG("line_rows"."sales_value") AS DOUBLE PRECISION) AS "line_avg_sales_value"
+  FROM "transactions" AS "line_rows"
+  WHERE "line_rows"."at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "line_rows"."household_id" IS NOT NULL
+  GROUP BY "line_rows"."household_id"
+)
+SELECT
+  "household"."household_id"
+FROM "line" AS "household"
+LEFT JOIN "demographics" AS "demographics" ON "household"."household_id" = "demographics"."household_id"
+WHERE "demographics"."household_id" IS NOT NULL
+  AND COALESCE("demographics"."income" IN ('100-124K', '125-149K'), FALSE)
+  AND "household"."line_avg_sales_value" > CAST('3.5' AS DOUBLE PRECISION);
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

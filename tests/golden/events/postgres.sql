@@ -1,3 +1,75 @@
+-- segment.web_buyers
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-07-01 00:00:00+00'
+    AND "purchase_rows"."channel" IN ('web', 'app')
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_count_365d", 0) >= 3;
+
+-- segment.lapsing
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-06-30 00:00:00+00') AS NUMERIC(38, 2)) AS "purchase_sum_amount_12m",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2024-05-01 00:00:00+00') > 0 AS "purchase_exists_60d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND "purchase_rows"."ordered_at" >= TIMESTAMPTZ '2023-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:20
+"visit" AS (
+  SELECT
+    "visit_rows"."visitor",
+    COUNT(*) > 0 AS "visit_exists_7d"
+  FROM "web"."visits" AS "visit_rows"
+  WHERE "visit_rows"."visited_on" < DATE '2024-07-01'
+    AND "visit_rows"."visited_on" >= DATE '2024-06-24'
+  GROUP BY "visit_rows"."visitor"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+INNER JOIN "visit" ON "customer"."customer_id" = "visit"."visitor"
+WHERE "purchase"."purchase_sum_amount_12m" >= 500.00
+  AND NOT COALESCE("purchase"."purchase_exists_60d", FALSE)
+  AND COALESCE("visit"."visit_exists_7d", FALSE)
+  AND UPPER("customer"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST'
+  AND "customer"."city" IS NOT NULL;
+
+-- segment.first_on_the_web
+WITH
+-- springline.yaml:19
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    (ARRAY_AGG("purchase_rows"."channel" ORDER BY "purchase_rows"."ordered_at" NULLS LAST, "purchase_rows"."channel" COLLATE "C" NULLS LAST))[1] AS "purchase_first_channel",
+    (ARRAY_AGG("purchase_rows"."ordered_at" ORDER BY "purchase_rows"."ordered_at" DESC NULLS LAST))[1] AS "purchase_last_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE "purchase"."purchase_first_channel" = 'web'
+  AND "purchase"."purchase_last_ordered_at" >= TIMESTAMPTZ '2024-01-01 00:00:00+00';
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

@@ -1,3 +1,146 @@
+-- segment.top
+WITH
+-- springline.yaml:14
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:11
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:11
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."value",
+    CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) AS "decile"
+  FROM "customer_1"
+),
+-- springline.yaml:11
+"customer" AS (
+  SELECT
+    "customer_2"."id",
+    CASE WHEN "customer_2"."decile" = 1 THEN 'top' WHEN "customer_2"."value" > CAST('0.00' AS DECIMAL(2, 2)) THEN 'rest' END AS "band"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."band" = 'top';
+
+-- segment.quiet_top
+WITH
+-- springline.yaml:14
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:11
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:11
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."purchase_exists_30d",
+    "customer_1"."value",
+    CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) AS "decile"
+  FROM "customer_1"
+),
+-- springline.yaml:11
+"customer_3" AS (
+  SELECT
+    "customer_2"."id",
+    "customer_2"."purchase_exists_30d",
+    CASE WHEN "customer_2"."decile" = 1 THEN 'top' WHEN "customer_2"."value" > CAST('0.00' AS DECIMAL(2, 2)) THEN 'rest' END AS "band"
+  FROM "customer_2"
+),
+-- springline.yaml:11
+"customer" AS (
+  SELECT
+    "customer_3"."id",
+    "customer_3"."purchase_exists_30d",
+    COALESCE("customer_3"."band" = 'top', FALSE) AS "top"
+  FROM "customer_3"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."top"
+  AND NOT "customer"."purchase_exists_30d";
+
+-- segment.others
+WITH
+-- springline.yaml:14
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
+    COUNT(*) AS "purchase_count"
+  FROM "orders" AS "purchase_rows"
+  WHERE "purchase_rows"."at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline.yaml:11
+"customer_1" AS (
+  SELECT
+    "customer_base"."id",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "value",
+    COALESCE("purchase"."purchase_count", 0) AS "orders"
+  FROM "customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."id" = "purchase"."customer_id"
+),
+-- springline.yaml:11
+"customer_2" AS (
+  SELECT
+    "customer_1"."id",
+    "customer_1"."value",
+    CAST(CAST("customer_1"."value" AS DECIMAL(38, 6)) / NULLIF("customer_1"."orders", 0) AS DECIMAL(38, 6)) AS "basket",
+    CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) AS "decile"
+  FROM "customer_1"
+),
+-- springline.yaml:11
+"customer_3" AS (
+  SELECT
+    "customer_2"."id",
+    "customer_2"."basket",
+    CASE WHEN "customer_2"."decile" = 1 THEN 'top' WHEN "customer_2"."value" > CAST('0.00' AS DECIMAL(2, 2)) THEN 'rest' END AS "band"
+  FROM "customer_2"
+),
+-- springline.yaml:11
+"customer" AS (
+  SELECT
+    "customer_3"."id",
+    "customer_3"."basket",
+    COALESCE("customer_3"."band" = 'top', FALSE) AS "top"
+  FROM "customer_3"
+)
+SELECT
+  "customer"."id"
+FROM "customer"
+WHERE "customer"."basket" < CAST('20.500000' AS DECIMAL(8, 6))
+  AND NOT "customer"."top";
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

@@ -1,3 +1,775 @@
+-- segment.buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.prospects
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) > 0 AS "purchase_exists"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+LEFT JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE NOT COALESCE("purchase"."purchase_exists", FALSE);
+
+-- segment.new_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "purchase_exists_30d",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_exists_30d", FALSE) AS "purchase_exists_30d",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" = 1
+  AND "customer"."purchase_exists_30d";
+
+-- segment.one_time_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" = 1;
+
+-- segment.repeat_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "order_count"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."order_count" >= 2;
+
+-- segment.active_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_90d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2024-04-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_90d", 0) AS "orders_90d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."orders_90d" >= 1;
+
+-- segment.lapsing_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_365d",
+    COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2024-04-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_90d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "orders_365d",
+    COALESCE("purchase"."purchase_count_90d", 0) AS "orders_90d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."orders_365d" >= 2
+  AND "customer"."orders_90d" = 0;
+
+-- segment.dormant_buyers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    MAX("purchase_rows"."ordered_at") IS NOT NULL AS "purchase_exists",
+    COALESCE(MAX("purchase_rows"."ordered_at") >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6)), FALSE) AS "purchase_exists_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "crm"."customers" AS "customer"
+INNER JOIN "purchase" ON "customer"."customer_id" = "purchase"."customer_id"
+WHERE COALESCE("purchase"."purchase_exists", FALSE)
+  AND NOT COALESCE("purchase"."purchase_exists_365d", FALSE);
+
+-- segment.big_spenders
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_sum_amount_365d", CAST('0.00' AS DECIMAL(2, 2))) AS "revenue_365d"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."revenue_365d" >= CAST('1000.00' AS DECIMAL(6, 2));
+
+-- segment.rfm_champions
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'champions';
+
+-- segment.rfm_potential_loyalists
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'potential_loyalists';
+
+-- segment.rfm_new_customers
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'new_customers';
+
+-- segment.rfm_loyal
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'loyal';
+
+-- segment.rfm_need_attention
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'need_attention';
+
+-- segment.rfm_at_risk
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'at_risk';
+
+-- segment.rfm_hibernating
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'hibernating';
+
+-- segment.rfm_lost
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count_365d",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at_365d"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count_365d", 0) AS "rfm_frequency",
+    CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("purchase"."purchase_max_ordered_at_365d" AS DATE) AS BIGINT) AS "rfm_recency"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+"customer_2_terms" AS (
+  SELECT
+    "customer_1"."customer_id" AS "value_1",
+    "customer_1"."rfm_frequency" AS "value_2",
+    "customer_1"."rfm_frequency" > 0 AS "value_3",
+    "customer_1"."rfm_recency" AS "value_4"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_2_terms"."value_1" AS "customer_id",
+    "customer_2_terms"."value_2" AS "rfm_frequency",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_4" DESC NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_r",
+    CASE WHEN "customer_2_terms"."value_3" THEN CAST(NTILE(5) OVER (PARTITION BY "customer_2_terms"."value_3" ORDER BY "customer_2_terms"."value_2" NULLS LAST, "customer_2_terms"."value_1" NULLS LAST) AS BIGINT) END AS "rfm_f"
+  FROM "customer_2_terms"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    CASE WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'champions' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'potential_loyalists' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 4 AND "customer_2"."rfm_r" <= 5 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'new_customers' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'loyal' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 3 AND "customer_2"."rfm_r" <= 3 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 3 THEN 'need_attention' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 4 AND "customer_2"."rfm_f" <= 5 THEN 'at_risk' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 2 AND "customer_2"."rfm_f" <= 3 THEN 'hibernating' WHEN "customer_2"."rfm_frequency" > 0 AND "customer_2"."rfm_r" >= 1 AND "customer_2"."rfm_r" <= 2 AND "customer_2"."rfm_f" >= 1 AND "customer_2"."rfm_f" <= 1 THEN 'lost' END AS "rfm_segment"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."rfm_segment" = 'lost';
+
+-- segment.high_lifetime_value
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_sum_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "ltv_total"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."ltv_total" >= CAST('500.00' AS DECIMAL(5, 2));
+
+-- segment.regular_rhythm
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "ltv_count",
+    "purchase"."purchase_min_ordered_at" AS "ltv_first_at",
+    "purchase"."purchase_max_ordered_at" AS "ltv_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."ltv_count",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."ltv_count" >= 3
+  AND "customer"."ltv_days_between" <= CAST('45.000000' AS DECIMAL(8, 6));
+
+-- segment.overdue
+WITH
+-- springline/retail: customer.yaml:7
+"purchase" AS (
+  SELECT
+    "purchase_rows"."customer_id",
+    COUNT(*) AS "purchase_count",
+    MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
+    MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at"
+  FROM "shop"."orders" AS "purchase_rows"
+  WHERE "purchase_rows"."ordered_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "purchase_rows"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("purchase"."purchase_count", 0) AS "ltv_count",
+    "purchase"."purchase_min_ordered_at" AS "ltv_first_at",
+    "purchase"."purchase_max_ordered_at" AS "ltv_last_at"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "purchase" ON "customer_base"."customer_id" = "purchase"."customer_id"
+),
+-- springline/retail: customer.yaml:2
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."ltv_count",
+    "customer_1"."ltv_last_at",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between"
+  FROM "customer_1"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    "customer_2"."ltv_count",
+    DATE_ADD('day', CAST(CEIL(CAST("customer_2"."ltv_days_between" AS DECIMAL(38, 6))) AS BIGINT), CAST("customer_2"."ltv_last_at" AS DATE)) AS "ltv_expected_next_on"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."ltv_count" >= 3
+  AND "customer"."ltv_expected_next_on" < DATE '2024-06-30';
+
+-- segment.with_email
+WITH
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    REGEXP_MATCH(LOWER(BTRIM("customer_base"."email")), '(^[^	- @]+@[^	- @]+$)')[1] AS "email_key"
+  FROM "crm"."customers" AS "customer_base"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."email_key" IS NOT NULL;
+
+-- segment.with_phone
+WITH
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    REGEXP_MATCH(REGEXP_REPLACE(REGEXP_REPLACE('+33' || REGEXP_REPLACE(REGEXP_MATCH("customer_base"."phone", '(^[	- (-)+\--9  ]*$)')[1], '[^+0-9]', '', 'g'), '^\+33(?:\+|00)', '+', 'g'), '^\+330', '+33', 'g'), '(^\+[1-9][0-9]{6,14}$)')[1] AS "phone_key"
+  FROM "crm"."customers" AS "customer_base"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."phone_key" IS NOT NULL;
+
+-- segment.out_of_reach
+WITH
+-- springline/retail: customer.yaml:2
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    REGEXP_MATCH(LOWER(BTRIM("customer_base"."email")), '(^[^	- @]+@[^	- @]+$)')[1] AS "email_key",
+    REGEXP_MATCH(REGEXP_REPLACE(REGEXP_REPLACE('+33' || REGEXP_REPLACE(REGEXP_MATCH("customer_base"."phone", '(^[	- (-)+\--9  ]*$)')[1], '[^+0-9]', '', 'g'), '^\+33(?:\+|00)', '+', 'g'), '^\+330', '+33', 'g'), '(^\+[1-9][0-9]{6,14}$)')[1] AS "phone_key"
+  FROM "crm"."customers" AS "customer_base"
+),
+-- springline/retail: customer.yaml:2
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    COALESCE("customer_1"."email_key" IS NOT NULL, FALSE) AS "with_email",
+    COALESCE("customer_1"."phone_key" IS NOT NULL, FALSE) AS "with_phone"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE NOT ("customer"."with_email" OR "customer"."with_phone");
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

@@ -1,3 +1,450 @@
+-- segment.subscribers
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) AS "subscription_start_count"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) AS "subscription_end_count"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."active_subscriptions" >= 1;
+
+-- segment.new_subscribers
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_start_exists_30d",
+    COUNT(*) AS "subscription_start_count",
+    COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) AS "subscription_start_count_30d"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) AS "subscription_end_count"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("subscription_start"."subscription_start_exists_30d", FALSE) AS "subscription_start_exists_30d",
+    COALESCE("subscription_start"."subscription_start_count", 0) AS "subscription_start_count",
+    COALESCE("subscription_start"."subscription_start_count_30d", 0) AS "subscription_start_count_30d",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."subscription_start_exists_30d",
+    "customer_1"."subscription_start_count",
+    "customer_1"."subscription_start_count_30d",
+    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."subscribers"
+  AND "customer"."subscription_start_exists_30d"
+  AND "customer"."subscription_start_count" = "customer"."subscription_start_count_30d";
+
+-- segment.loyal_subscribers
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "subscription_start_rows"."started_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_start_exists_365d",
+    COUNT(*) AS "subscription_start_count"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "subscription_end_rows"."ended_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_end_exists_365d",
+    COUNT(*) AS "subscription_end_count"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("subscription_start"."subscription_start_exists_365d", FALSE) AS "subscription_start_exists_365d",
+    COALESCE("subscription_end"."subscription_end_exists_365d", FALSE) AS "subscription_end_exists_365d",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."subscription_start_exists_365d",
+    "customer_1"."subscription_end_exists_365d",
+    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."subscribers"
+  AND NOT "customer"."subscription_start_exists_365d"
+  AND NOT "customer"."subscription_end_exists_365d";
+
+-- segment.high_mrr
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    CAST(SUM("subscription_start_rows"."monthly_amount") AS DECIMAL(38, 2)) AS "subscription_start_sum_monthly_amount"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    CAST(SUM("subscription_end_rows"."monthly_amount") AS DECIMAL(38, 2)) AS "subscription_end_sum_monthly_amount"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("subscription_start"."subscription_start_sum_monthly_amount", CAST('0.00' AS DECIMAL(2, 2))) - COALESCE("subscription_end"."subscription_end_sum_monthly_amount", CAST('0.00' AS DECIMAL(2, 2))) AS "mrr"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."mrr" >= CAST('50.00' AS DECIMAL(4, 2));
+
+-- segment.churned
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) AS "subscription_start_count"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) AS "subscription_end_count",
+    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    "subscription_end"."subscription_end_max_ended_at",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_1"."customer_id",
+    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
+  FROM "customer_1"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."churned_at" IS NOT NULL;
+
+-- segment.churned_lately
+WITH
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) FILTER (WHERE "subscription_end_rows"."ended_at" >= CAST('2024-05-31 00:00:00' AS TIMESTAMP(6))) > 0 AS "subscription_end_exists_30d",
+    COUNT(*) AS "subscription_end_count",
+    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) AS "subscription_start_count"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("subscription_end"."subscription_end_exists_30d", FALSE) AS "subscription_end_exists_30d",
+    "subscription_end"."subscription_end_max_ended_at",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+  LEFT JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+),
+-- springline.yaml:15
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."subscription_end_exists_30d",
+    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
+  FROM "customer_1"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    "customer_2"."subscription_end_exists_30d",
+    COALESCE("customer_2"."churned_at" IS NOT NULL, FALSE) AS "churned"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."churned"
+  AND "customer"."subscription_end_exists_30d";
+
+-- segment.returned
+WITH
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) > 0 AS "subscription_end_exists",
+    FIRST_VALUE("subscription_end_rows"."ended_at" ORDER BY "subscription_end_rows"."ended_at" DESC NULLS LAST) AS "subscription_end_last_ended_at",
+    COUNT(*) AS "subscription_end_count"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    FIRST_VALUE("subscription_start_rows"."started_at" ORDER BY "subscription_start_rows"."started_at" DESC NULLS LAST) AS "subscription_start_last_started_at",
+    COUNT(*) AS "subscription_start_count"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("subscription_end"."subscription_end_exists", FALSE) AS "subscription_end_exists",
+    "subscription_start"."subscription_start_last_started_at",
+    "subscription_end"."subscription_end_last_ended_at",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."active_subscriptions" > 0
+  AND "customer"."subscription_end_exists"
+  AND "customer"."subscription_start_last_started_at" > "customer"."subscription_end_last_ended_at";
+
+-- segment.long_standing
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) AS "subscription_start_count",
+    MIN("subscription_start_rows"."started_at") AS "subscription_start_min_started_at"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) AS "subscription_end_count",
+    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    "subscription_end"."subscription_end_max_ended_at",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions",
+    "subscription_start"."subscription_start_min_started_at" AS "subscribed_at"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+),
+-- springline.yaml:15
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."subscribed_at",
+    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers",
+    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
+  FROM "customer_1"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    "customer_2"."subscribers",
+    CAST(CAST(COALESCE("customer_2"."churned_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS DATE) - CAST("customer_2"."subscribed_at" AS DATE) AS BIGINT) AS "tenure_days"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."subscribers"
+  AND "customer"."tenure_days" >= 730;
+
+-- segment.anniversary_soon
+WITH
+-- springline/subscription: customer.yaml:5
+"subscription_start" AS (
+  SELECT
+    "subscription_start_rows"."customer_id",
+    COUNT(*) AS "subscription_start_count",
+    MIN("subscription_start_rows"."started_at") AS "subscription_start_min_started_at"
+  FROM "billing"."subscriptions" AS "subscription_start_rows"
+  WHERE "subscription_start_rows"."started_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_start_rows"."customer_id"
+),
+-- springline/subscription: customer.yaml:6
+"subscription_end" AS (
+  SELECT
+    "subscription_end_rows"."customer_id",
+    COUNT(*) AS "subscription_end_count",
+    MAX("subscription_end_rows"."ended_at") AS "subscription_end_max_ended_at"
+  FROM "billing"."subscriptions" AS "subscription_end_rows"
+  WHERE "subscription_end_rows"."ended_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+  GROUP BY "subscription_end_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer_1" AS (
+  SELECT
+    "customer_base"."customer_id",
+    "subscription_end"."subscription_end_max_ended_at",
+    CAST(COALESCE("subscription_start"."subscription_start_count", 0) AS BIGINT) - COALESCE("subscription_end"."subscription_end_count", 0) AS "active_subscriptions",
+    "subscription_start"."subscription_start_min_started_at" AS "subscribed_at"
+  FROM "crm"."customers" AS "customer_base"
+  INNER JOIN "subscription_start" ON "customer_base"."customer_id" = "subscription_start"."customer_id"
+  LEFT JOIN "subscription_end" ON "customer_base"."customer_id" = "subscription_end"."customer_id"
+),
+-- springline.yaml:15
+"customer_2" AS (
+  SELECT
+    "customer_1"."customer_id",
+    "customer_1"."subscribed_at",
+    COALESCE("customer_1"."active_subscriptions" >= 1, FALSE) AS "subscribers",
+    CASE WHEN "customer_1"."active_subscriptions" = 0 THEN "customer_1"."subscription_end_max_ended_at" END AS "churned_at"
+  FROM "customer_1"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_2"."customer_id",
+    "customer_2"."subscribed_at",
+    "customer_2"."subscribers",
+    CAST(CAST(COALESCE("customer_2"."churned_at", CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))) AS DATE) - CAST("customer_2"."subscribed_at" AS DATE) AS BIGINT) AS "tenure_days"
+  FROM "customer_2"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."subscribers"
+  AND (CAST(DATE_ADD('month', CAST(CAST(CAST(DATE_PART('year', DATE '2024-06-30') AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST("customer"."subscribed_at" AS DATE)) AS BIGINT) AS BIGINT) * 12, CAST("customer"."subscribed_at" AS DATE)) - DATE '2024-06-30' AS BIGINT) >= 0 AND CAST(DATE_ADD('month', CAST(CAST(CAST(DATE_PART('year', DATE '2024-06-30') AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST("customer"."subscribed_at" AS DATE)) AS BIGINT) AS BIGINT) * 12, CAST("customer"."subscribed_at" AS DATE)) - DATE '2024-06-30' AS BIGINT) <= 14 OR CAST(DATE_ADD('month', CAST(CAST(CAST(CAST(DATE_PART('year', DATE '2024-06-30') AS BIGINT) AS BIGINT) - CAST(DATE_PART('year', CAST("customer"."subscribed_at" AS DATE)) AS BIGINT) AS BIGINT) + 1 AS BIGINT) * 12, CAST("customer"."subscribed_at" AS DATE)) - DATE '2024-06-30' AS BIGINT) <= 14)
+  AND "customer"."tenure_days" >= 1;
+
+-- segment.may_email
+WITH
+-- springline/consent: consent.yaml:4
+"consent_decision" AS (
+  SELECT
+    "consent_decision_rows"."customer_id",
+    FIRST_VALUE("consent_decision_rows"."granted" ORDER BY "consent_decision_rows"."decided_at" DESC NULLS LAST, "consent_decision_rows"."granted" NULLS LAST) AS "consent_decision_last_granted"
+  FROM "crm"."consents" AS "consent_decision_rows"
+  WHERE "consent_decision_rows"."decided_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "consent_decision_rows"."purpose" = 'email'
+  GROUP BY "consent_decision_rows"."customer_id"
+),
+-- springline.yaml:15
+"customer" AS (
+  SELECT
+    "customer_base"."customer_id",
+    COALESCE("consent_decision"."consent_decision_last_granted", FALSE) AS "consent_email"
+  FROM "crm"."customers" AS "customer_base"
+  LEFT JOIN "consent_decision" ON "customer_base"."customer_id" = "consent_decision"."customer_id"
+)
+SELECT
+  "customer"."customer_id"
+FROM "customer"
+WHERE "customer"."consent_email" = TRUE;
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

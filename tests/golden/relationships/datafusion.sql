@@ -1,3 +1,75 @@
+-- segment.french_families
+WITH
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) AS "members_count"
+  FROM "customers" AS "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_base"."id",
+    "household_base"."country",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_base"
+  LEFT JOIN "members" ON "household_base"."id" = "members"."household_id"
+)
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+LEFT JOIN "household" ON "customer"."household_id" = "household"."id"
+WHERE "household"."size" >= 3
+  AND "household"."country" = 'FR';
+
+-- segment.big_grocery_households
+WITH
+-- springline.yaml:24
+"line" AS (
+  SELECT
+    "line_rows"."customer",
+    CAST(SUM(CAST("line_rows"."price" AS DECIMAL(12, 2))) AS DECIMAL(38, 2)) AS "line_sum"
+  FROM "lines" AS "line_rows"
+  LEFT JOIN "products" AS "product" ON "line_rows"."product_id" = "product"."product_id"
+  WHERE "line_rows"."bought_at" < CAST('2024-06-30 00:00:00' AS TIMESTAMP(6))
+    AND "product"."department" = 'GROCERY'
+  GROUP BY "line_rows"."customer"
+),
+-- springline.yaml:19
+"members_rows" AS (
+  SELECT
+    "members_rows_base"."id",
+    "members_rows_base"."household_id",
+    COALESCE("line"."line_sum", CAST('0.00' AS DECIMAL(2, 2))) AS "grocery_value"
+  FROM "customers" AS "members_rows_base"
+  LEFT JOIN "line" ON "members_rows_base"."id" = "line"."customer"
+),
+-- springline.yaml:17
+"members" AS (
+  SELECT
+    "members_rows"."household_id",
+    COUNT(*) FILTER (WHERE "members_rows"."grocery_value" > CAST('100.00' AS DECIMAL(5, 2))) > 0 AS "members_exists",
+    COUNT(*) AS "members_count"
+  FROM "members_rows"
+  GROUP BY "members_rows"."household_id"
+),
+-- springline.yaml:14
+"household" AS (
+  SELECT
+    "household_base"."id",
+    COALESCE("members"."members_exists", FALSE) AS "members_exists",
+    COALESCE("members"."members_count", 0) AS "size"
+  FROM "households" AS "household_base"
+  INNER JOIN "members" ON "household_base"."id" = "members"."household_id"
+)
+SELECT
+  "household"."id"
+FROM "household"
+WHERE "household"."size" >= 2
+  AND "household"."members_exists";
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 

@@ -1,3 +1,9 @@
+-- segment.vips
+SELECT
+  "customer"."id"
+FROM "customers" AS "customer"
+WHERE "customer"."vip" = TRUE;
+
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 

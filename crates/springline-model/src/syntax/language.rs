@@ -269,7 +269,8 @@ impl Decode for ColumnEntry {
     }
 
     fn shape() -> Shape {
-        Shape::Either(<Spanned<String>>::shape, ColumnDecl::shape)
+        // Without a type it is that of the catalog lock.
+        Shape::Either(|| Shape::Value, ColumnDecl::shape)
     }
 }
 

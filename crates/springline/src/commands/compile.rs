@@ -40,7 +40,9 @@ fn steps(context: Context<'_>, name: Option<&str>, all: bool) -> Result<Vec<Step
     let project = context.project;
     let is_named = |other: &str| name.is_none_or(|name| name == other);
     let mut steps = Vec::new();
-    for (i, segment) in project.segments.iter().enumerate().filter(|(_, s)| is_named(&s.name) && (all || name.is_some())) {
+    for (i, segment) in
+        project.segments.iter().enumerate().filter(|(_, s)| is_named(&s.name) && (all || name.is_some()))
+    {
         let query = springline_plan::members_query(context, SegmentId(i))?;
         steps.push(Step { name: format!("segment.{}", segment.name), statement: Statement::Query(query) });
     }
