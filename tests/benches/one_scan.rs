@@ -19,7 +19,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
-use springline_tests::{load_into_postgres, postgres, postgres_env};
+use springline_tests::{postgres, postgres_env};
 
 const AS_OF: [&str; 2] = ["2024-06-30T00:00:00Z", "2024-07-01T00:00:00Z"];
 const DAYS: [u32; 7] = [30, 60, 90, 180, 365, 540, 730];
@@ -51,13 +51,14 @@ fn main() {
 }
 
 fn on_postgres(dir: &Path, previews: usize) {
-    let Some(options) = postgres() else { return };
+    let Some(server) = postgres() else { return };
+    let options = &server.options;
     let started = Instant::now();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(load_into_postgres(dir, &dir.join("data"), &options));
+    runtime.block_on(server.load(dir, &dir.join("data")));
     println!("loaded into Postgres in {:.1} s", started.elapsed().as_secs_f64());
-    compare(dir, "pg", &postgres_env(&options), Some(&options), previews);
-    psql(&options, "postgres", &format!("DROP DATABASE {} WITH (FORCE)", options["database"]));
+    compare(dir, "pg", &postgres_env(options), Some(options), previews);
+    psql(options, "postgres", &format!("DROP DATABASE {} WITH (FORCE)", options["database"]));
 }
 
 /// What something cost.

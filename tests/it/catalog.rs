@@ -189,6 +189,7 @@ async fn sql(options: &BTreeMap<String, String>, sql: &str) {
     let config = TargetConfig {
         name: "pg".to_owned(),
         engine: "postgres".to_owned(),
+        tag: "springline-test".to_owned(),
         options: options.clone(),
         project_dir: std::env::temp_dir(),
         state_schema: "springline".to_owned(),
@@ -200,7 +201,8 @@ async fn sql(options: &BTreeMap<String, String>, sql: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_is_catalogued_and_what_drifts_is_told() {
-    let Some(options) = postgres() else { return };
+    let Some(server) = postgres() else { return };
+    let options = server.options;
     sql(&options, TABLES).await;
     let folder = tempfile::tempdir().expect("a folder");
     write(&folder.path().join("springline.yaml"), PROJECT);

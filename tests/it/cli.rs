@@ -112,7 +112,8 @@ fn a_setting_that_cannot_be_had_is_named_with_its_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_errors_name_the_place_and_never_the_password() {
-    let Some(mut options) = postgres() else { return };
+    let Some(server) = postgres() else { return };
+    let mut options = server.options;
     let folder = tempfile::tempdir().expect("a folder");
     let project = retail(folder.path());
     options.insert("password".to_owned(), "s3cret-word".to_owned());

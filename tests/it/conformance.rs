@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use springline_ir::{FunctionId, FunctionKind};
-use springline_tests::{load_into_postgres, postgres, postgres_env, springline};
+use springline_tests::{servers, springline};
 
 /// The instant that the examples are run for.
 const AS_OF: &str = "2024-06-30T12:00:00Z";
@@ -38,18 +38,9 @@ fn segments(entity: &str, conditions: &BTreeMap<String, String>) -> String {
 
 /// Writes a project with these models and one CSV file for each table.
 fn write(dir: &Path, zone: &str, sources: &str, models: &str, tables: &[(&str, &str)]) {
-    let postgres: String = [
-        ("host", "PGHOST"),
-        ("port", "PGPORT"),
-        ("user", "PGUSER"),
-        ("password", "PGPASSWORD"),
-        ("database", "PGDATABASE"),
-    ]
-    .map(|(option, name)| format!(", {option}: \"{{{{ env('{name}') }}}}\""))
-    .concat();
     let main = format!(
-        "name: functions\nversion: 1\ntimezone: {zone}\ndefault_target: local\ntargets:\n  local: {{ engine: datafusion, path: data }}\n  \
-         pg: {{ engine: postgres{postgres} }}\n{models}"
+        "name: functions\nversion: 1\ntimezone: {zone}\ndefault_target: local\ntargets:\n  \
+         local: {{ engine: datafusion, path: data }}\n{models}"
     );
     std::fs::create_dir_all(dir.join("models")).expect("a folder");
     std::fs::create_dir_all(dir.join("data")).expect("a folder");
@@ -76,7 +67,7 @@ fn project(dir: &Path, zone: &str, conditions: &BTreeMap<String, String>) {
 fn failing(
     dir: &Path,
     target: &str,
-    env: &[(&str, String)],
+    env: &[(String, String)],
     conditions: &BTreeMap<String, String>,
     rows: u64,
 ) -> Vec<String> {
@@ -94,9 +85,12 @@ fn failing(
 /// That all conditions hold for all rows, on every engine.
 async fn hold(dir: &Path, conditions: &BTreeMap<String, String>, rows: u64) {
     assert_eq!(failing(dir, "local", &[], conditions, rows), Vec::<String>::new(), "on the embedded engine");
-    let Some(options) = postgres() else { return };
-    load_into_postgres(dir, &dir.join("data"), &options).await;
-    assert_eq!(failing(dir, "pg", &postgres_env(&options), conditions, rows), Vec::<String>::new(), "on Postgres");
+    for server in servers() {
+        server.add_target(dir);
+        server.load(dir, &dir.join("data")).await;
+        let failing = failing(dir, server.engine, &server.env(), conditions, rows);
+        assert_eq!(failing, Vec::<String>::new(), "on {}", server.engine);
+    }
 }
 
 fn numbered(conditions: &[&str]) -> BTreeMap<String, String> {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use md5::{Digest, Md5};
-use springline_tests::{load_into_postgres, postgres, postgres_env, springline};
+use springline_tests::{servers, springline};
 
 const AS_OF: &str = "2024-06-30T00:00:00Z";
 /// How many people samples are drawn of.
@@ -131,7 +131,7 @@ fn project(dir: &Path) {
 struct Engine<'a> {
     dir: &'a Path,
     target: &'a str,
-    env: Vec<(&'static str, String)>,
+    env: Vec<(String, String)>,
 }
 
 impl Engine<'_> {
@@ -231,7 +231,9 @@ async fn segments_are_cut_alike_on_every_engine() {
         run_agrees(&engine);
     };
     all(Engine { dir: folder.path(), target: "local", env: Vec::new() });
-    let Some(options) = postgres() else { return };
-    load_into_postgres(folder.path(), &folder.path().join("data"), &options).await;
-    all(Engine { dir: folder.path(), target: "pg", env: postgres_env(&options) });
+    for server in servers() {
+        server.add_target(folder.path());
+        server.load(folder.path(), &folder.path().join("data")).await;
+        all(Engine { dir: folder.path(), target: server.engine, env: server.env() });
+    }
 }

@@ -1,14 +1,14 @@
 //! The examples, run: every segment has the members that SQL written by hand selects on DuckDB, on the
-//! embedded engine and on Postgres.
+//! embedded engine and on every warehouse.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use md5::{Digest, Md5};
-use springline_tests::{data_dir, load_into_postgres, oracle, postgres, postgres_env, root, springline};
+use springline_tests::{copy_folder, data_dir, oracle, root, servers, springline};
 
 /// All segments of a project on a target against the referee.
-fn compare(project: &Path, target: &str, as_of: &str, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+fn compare(project: &Path, target: &str, as_of: &str, env: &[(String, String)], expected: &[(String, (u64, String))]) {
     let mut different = Vec::new();
     for (segment, (count, digest)) in expected {
         let call = ["--as-of", as_of, "--target", target, "--format", "json", "preview", segment, "--limit", "1000000"];
@@ -35,7 +35,7 @@ fn key_digest(preview: &serde_json::Value) -> String {
 }
 
 /// Every segment of the project is judged, and nothing else.
-fn assert_complete(project: &Path, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+fn assert_complete(project: &Path, env: &[(String, String)], expected: &[(String, (u64, String))]) {
     let call = ["--format", "json", "compile", "--all", "--dialect", "datafusion"];
     let compiled = springline(project, &call).envs(env).run().exits(0).json();
     let names = compiled["statements"].as_array().expect("statements").iter().filter_map(|s| s["name"].as_str());
@@ -50,15 +50,19 @@ async fn complete_journey_has_the_members_that_sql_by_hand_selects() {
     let journey = data.join("complete-journey");
     let Some(expected) = oracle(&journey, "complete_journey") else { return };
     let expected: Vec<_> = expected.into_iter().collect();
-    let project = root().join("examples/complete-journey");
+    let folder = tempfile::tempdir().expect("a folder");
+    let project = folder.path();
+    copy_folder(&root().join("examples/complete-journey"), project);
     let as_of = "2018-01-01T00:00:00Z";
-    let mut env = vec![("SPRINGLINE_DATA", data.display().to_string())];
-    assert_complete(&project, &env, &expected);
-    compare(&project, "local", as_of, &env, &expected);
-    let Some(options) = postgres() else { return };
-    load_into_postgres(&project, &journey, &options).await;
-    env.extend(postgres_env(&options));
-    compare(&project, "pg", as_of, &env, &expected);
+    let mut env = vec![("SPRINGLINE_DATA".to_owned(), data.display().to_string())];
+    assert_complete(project, &env, &expected);
+    compare(project, "local", as_of, &env, &expected);
+    for server in servers() {
+        server.add_target(project);
+        server.load(project, &journey).await;
+        env.extend(server.env());
+        compare(project, server.engine, as_of, &env, &expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,11 +76,12 @@ async fn retail_has_the_members_that_sql_by_hand_selects() {
     assert_complete(&project, &[], &expected);
     compare(&project, "local", as_of, &[], &expected);
     run_agrees(&project, "local", as_of, &[], &expected);
-    let Some(options) = postgres() else { return };
-    load_into_postgres(&project, &project.join("data"), &options).await;
-    let env = postgres_env(&options);
-    compare(&project, "pg", as_of, &env, &expected);
-    run_agrees(&project, "pg", as_of, &env, &expected);
+    for server in servers() {
+        server.add_target(&project);
+        server.load(&project, &project.join("data")).await;
+        compare(&project, server.engine, as_of, &server.env(), &expected);
+        run_agrees(&project, server.engine, as_of, &server.env(), &expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +94,7 @@ async fn the_packages_of_subscriptions_have_the_members_that_sql_by_hand_selects
     packages_agree("subscription").await;
 }
 
-/// An example whose data lies beside it and is part of the binary, on both engines.
+/// An example whose data lies beside it and is part of the binary, on every engine.
 async fn packages_agree(example: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let not_made = ["init", "--example", example, "--customers", "10"];
@@ -103,16 +108,23 @@ async fn packages_agree(example: &str) {
     assert_complete(&project, &[], &expected);
     compare(&project, "local", as_of, &[], &expected);
     run_agrees(&project, "local", as_of, &[], &expected);
-    let Some(options) = postgres() else { return };
-    load_into_postgres(&project, &data, &options).await;
-    let env = postgres_env(&options);
-    compare(&project, "pg", as_of, &env, &expected);
-    run_agrees(&project, "pg", as_of, &env, &expected);
+    for server in servers() {
+        server.add_target(&project);
+        server.load(&project, &data).await;
+        compare(&project, server.engine, as_of, &server.env(), &expected);
+        run_agrees(&project, server.engine, as_of, &server.env(), &expected);
+    }
 }
 
 /// A `run`, which computes all segments together, gives the sizes that single previews give; the same
 /// run again changes nothing, and one for an earlier instant is refused.
-fn run_agrees(project: &Path, target: &str, as_of: &str, env: &[(&str, String)], expected: &[(String, (u64, String))]) {
+fn run_agrees(
+    project: &Path,
+    target: &str,
+    as_of: &str,
+    env: &[(String, String)],
+    expected: &[(String, (u64, String))],
+) {
     let run = |as_of: &str| {
         springline(project, &["--as-of", as_of, "--target", target, "--format", "json", "run"]).envs(env).run()
     };

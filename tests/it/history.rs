@@ -237,6 +237,7 @@ fn check(target: &str, engine: &str, options: BTreeMap<String, String>, cases: u
         let config = TargetConfig {
             name: target.to_owned(),
             engine: engine.to_owned(),
+            tag: "springline-test".to_owned(),
             options: options.clone(),
             project_dir: dir.path().to_owned(),
             state_schema: "springline".to_owned(),
@@ -260,8 +261,8 @@ fn intervals_are_those_of_the_sets_on_files() {
 
 #[test]
 fn intervals_are_those_of_the_sets_on_postgres() {
-    let Some(options) = postgres() else { return };
-    check("pg", "postgres", options, 6);
+    let Some(server) = postgres() else { return };
+    check("pg", "postgres", server.options, 6);
 }
 
 #[test]

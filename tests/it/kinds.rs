@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use springline_tests::{load_into_postgres, postgres, postgres_env, root, springline};
+use springline_tests::{copy_folder, root, servers, springline};
 
 const AS_OF: &str = "2024-06-30T12:00:00Z";
 
@@ -22,7 +22,7 @@ fn expected() -> BTreeMap<String, Vec<String>> {
     all
 }
 
-fn check(dir: &Path, target: &str, env: &[(&str, String)]) {
+fn check(dir: &Path, target: &str, env: &[(String, String)]) {
     let call = |as_of: &str, args: &[&str]| {
         let head = ["--target", target, "--as-of", as_of, "--format", "json"];
         springline(dir, &[&head, args].concat()).envs(env).run().exits(0).json()
@@ -55,34 +55,22 @@ fn check(dir: &Path, target: &str, env: &[(&str, String)]) {
     assert!(wrong.is_empty(), "on {target}:\n{}", wrong.join("\n"));
 }
 
-/// A folder of files and folders, without the state of earlier runs.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        if entry.file_type().expect("a type").is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).expect("a copy");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_of_every_kind_have_the_members_worked_out_by_hand() {
     let folder = tempfile::tempdir().expect("a folder");
-    copy(&root().join("tests/cases/kinds"), folder.path());
+    copy_folder(&root().join("tests/cases/kinds"), folder.path());
     check(folder.path(), "local", &[]);
-    let Some(options) = postgres() else { return };
-    load_into_postgres(folder.path(), &folder.path().join("data"), &options).await;
-    check(folder.path(), "pg", &postgres_env(&options));
+    for server in servers() {
+        server.add_target(folder.path());
+        server.load(folder.path(), &folder.path().join("data")).await;
+        check(folder.path(), server.engine, &server.env());
+    }
 }
 
 #[test]
 fn the_same_segments_hold_as_tests_on_given_rows() {
     let folder = tempfile::tempdir().expect("a folder");
-    copy(&root().join("tests/cases/kinds"), folder.path());
+    copy_folder(&root().join("tests/cases/kinds"), folder.path());
     // Nothing of the target is read.
     std::fs::remove_dir_all(folder.path().join("data")).expect("the data");
     let report = springline(folder.path(), &["--format", "json", "test"]).run().exits(0).json();
@@ -93,7 +81,7 @@ fn the_same_segments_hold_as_tests_on_given_rows() {
 #[test]
 fn a_wrong_expectation_says_who_is_missing_and_why() {
     let folder = tempfile::tempdir().expect("a folder");
-    copy(&root().join("tests/cases/kinds"), folder.path());
+    copy_folder(&root().join("tests/cases/kinds"), folder.path());
     let path = folder.path().join("tests.yaml");
     let text = std::fs::read_to_string(&path).expect("the tests");
     let right = "segment: cart_then_purchase, as_of: 2024-06-30T12:00:00Z, given: *rows, expect: { members: [a] }";

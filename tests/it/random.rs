@@ -6,8 +6,8 @@
 
 use std::time::Instant;
 
-use springline_tests::postgres;
 use springline_tests::random::{Engine, Report, Round};
+use springline_tests::servers;
 
 const PROJECTS: u64 = 8;
 const ALL_PROJECTS: u64 = 260;
@@ -24,8 +24,8 @@ async fn engines_mean_what_the_reference_means() {
         None => 0..PROJECTS,
     };
     let mut engines = vec![Engine::embedded(folder.path()).await];
-    if let Some(options) = postgres() {
-        engines.push(Engine::postgres(options).await);
+    for server in servers() {
+        engines.push(Engine::server(server).await);
     }
     let started = Instant::now();
     let mut report = Report::default();

@@ -26,7 +26,7 @@ impl World {
     }
 
     async fn postgres() -> Option<Self> {
-        let options = postgres()?;
+        let options = postgres()?.options;
         let world = Self::new("pg", postgres_env(&options)).await;
         world.psql("CREATE TABLE customers (customer_id text, city text)");
         world.store();

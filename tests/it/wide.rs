@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
-use springline_tests::{load_into_postgres, postgres, postgres_env, springline};
+use springline_tests::{postgres, postgres_env, springline};
 
 const SEGMENTS: u32 = 2000;
 const CUSTOMERS: u32 = 20;
@@ -69,15 +69,16 @@ fn run(dir: &std::path::Path, target: &str, env: &[(&str, String)]) -> (Vec<Valu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_segments_run_together() {
-    let Some(options) = postgres() else { return };
+    let Some(server) = postgres() else { return };
+    let env = postgres_env(&server.options);
     let dir = tempfile::tempdir().expect("a folder");
     write(dir.path());
-    load_into_postgres(dir.path(), &dir.path().join("data"), &options).await;
-    let (tables, sizes) = run(dir.path(), "pg", &postgres_env(&options));
+    server.load(dir.path(), &dir.path().join("data")).await;
+    let (tables, sizes) = run(dir.path(), "pg", &env);
     assert_eq!(tables.len(), 2, "Postgres takes 1,600 columns: {tables:?}");
     assert_eq!(sizes, expected());
     let call = ["--target", "pg", "--format", "json", "compile", "customer", "--explain"];
-    let explained = springline(dir.path(), &call).envs(&postgres_env(&options)).run().exits(0).json();
+    let explained = springline(dir.path(), &call).envs(&env).run().exits(0).json();
     let tables = explained["runs"][0]["tables"].as_array().expect("tables").clone();
     let orders = |table: &Value| {
         let scans = table["scans"].as_array().expect("scans").clone();

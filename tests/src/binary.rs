@@ -53,8 +53,8 @@ impl Call {
 
     /// The same with these environment variables.
     #[must_use]
-    pub fn envs(mut self, all: &[(&str, String)]) -> Self {
-        self.env.extend(all.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    pub fn envs<N: AsRef<str>>(mut self, all: &[(N, String)]) -> Self {
+        self.env.extend(all.iter().map(|(name, value)| (name.as_ref().to_owned(), value.clone())));
         self
     }
 

@@ -1,4 +1,4 @@
-//! The test kit: running the real binary, finding engines and data, loading a folder into Postgres, the
+//! The test kit: running the real binary, finding engines and data, loading a folder into a warehouse, the
 //! reference that says what a project means, random projects to ask it about, and large ones to measure.
 
 mod binary;
@@ -8,7 +8,9 @@ pub mod process;
 pub mod random;
 mod receiver;
 pub mod reference;
+mod servers;
 
 pub use binary::{Call, Output, springline};
-pub use engines::{data_dir, load_into_postgres, oracle, postgres, postgres_env, root};
+pub use engines::{copy_folder, data_dir, oracle, postgres_env, root};
 pub use receiver::{Plan, Receiver, Request, SECRET};
+pub use servers::{Server, postgres, servers};

@@ -26,6 +26,10 @@ pub(crate) struct Definition {
     /// The most columns of a table and of a SELECT.
     #[serde(default)]
     pub(crate) max_columns: Option<usize>,
+    /// Whether an aggregate may be followed by FILTER (WHERE ...). Where not, each aggregate's template says what
+    /// becomes of the filter.
+    #[serde(default)]
+    pub(crate) filter_clause: Option<bool>,
     #[serde(default)]
     pub(crate) strings: Option<Quoting>,
     #[serde(default)]
@@ -71,12 +75,14 @@ pub(crate) struct Overload {
 }
 
 /// What an argument must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) enum TypePattern {
     Any,
     /// A constant of any type.
     Literal,
+    /// This very text, as a constant. It is written in quotes: `"'week'"`.
+    Text(String),
     Boolean,
     Integer,
     Decimal,
@@ -87,8 +93,37 @@ pub(crate) enum TypePattern {
     Json,
     Array,
     /// Last: and any number of further arguments.
-    #[serde(rename = "...")]
     More,
+}
+
+const PATTERNS: &[(&str, TypePattern)] = &[
+    ("any", TypePattern::Any),
+    ("literal", TypePattern::Literal),
+    ("boolean", TypePattern::Boolean),
+    ("integer", TypePattern::Integer),
+    ("decimal", TypePattern::Decimal),
+    ("float", TypePattern::Float),
+    ("string", TypePattern::String),
+    ("date", TypePattern::Date),
+    ("timestamp", TypePattern::Timestamp),
+    ("json", TypePattern::Json),
+    ("array", TypePattern::Array),
+    ("...", TypePattern::More),
+];
+
+impl TryFrom<String> for TypePattern {
+    type Error = String;
+
+    fn try_from(written: String) -> Result<Self, String> {
+        if let Some(text) = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+            return Ok(TypePattern::Text(text.to_owned()));
+        }
+        let known = PATTERNS.iter().find(|(name, _)| *name == written);
+        known.map(|(_, pattern)| pattern.clone()).ok_or_else(|| {
+            let names: Vec<&str> = PATTERNS.iter().map(|(name, _)| *name).collect();
+            format!("there is no type `{written}`; known: {}, or a text in quotes", names.join(", "))
+        })
+    }
 }
 
 impl Definition {
@@ -101,6 +136,7 @@ impl Definition {
         self.identifiers = self.identifiers.or(parent.identifiers);
         self.max_identifier_bytes = self.max_identifier_bytes.or(parent.max_identifier_bytes);
         self.max_columns = self.max_columns.or(parent.max_columns);
+        self.filter_clause = self.filter_clause.or(parent.filter_clause);
         self.strings = self.strings.or(parent.strings);
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);

@@ -187,7 +187,7 @@ fn read_folder(asked: &str, name: &str, find: &dyn Fn(&str) -> Option<Files>) ->
 fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Option<Dialect> {
     let reader = Reader::new();
     let mut checker = Checker { reader: &reader, problems };
-    let functions = checker.functions(&definition.functions);
+    let functions = checker.functions(&definition.functions, definition.filter_clause.unwrap_or(true));
     let types = checker.templates("types", &definition.types, &TYPES, Place::Type);
     let literals = checker.templates("literals", &definition.literals, &LITERALS, Place::Literal);
     let ascending = checker.entry("order_by.ascending", definition.order_by.get("ascending"), Place::Scalar);
@@ -223,7 +223,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn functions(&mut self, entries: &BTreeMap<String, Entry>) -> Option<Vec<Mapping>> {
+    fn functions(&mut self, entries: &BTreeMap<String, Entry>, filter_clause: bool) -> Option<Vec<Mapping>> {
         for name in entries.keys().filter(|name| FunctionId::named(name).is_none_or(FunctionId::is_derived)) {
             self.problems.push(format!("functions.{name}: there is no such function"));
         }
@@ -244,7 +244,14 @@ impl Checker<'_> {
                     FunctionKind::Aggregate | FunctionKind::Window => Place::Aggregate,
                 };
                 let at = format!("functions.{}", function.name);
-                entries.get(function.name).map(|entry| Mapping::read(self.reader, entry, place, &at, self.problems))
+                let entry = entries.get(function.name)?;
+                let mapping = Mapping::read(self.reader, entry, place, &at, self.problems);
+                if function.kind == FunctionKind::Aggregate && !filter_clause && !mapping.takes_filters() {
+                    let how = "use `{{ filtered }}` or `{{ filter }}`";
+                    self.problems
+                        .push(format!("{at}: the dialect has no FILTER clause, so a filter would be lost; {how}"));
+                }
+                Some(mapping)
             })
             .collect()
     }

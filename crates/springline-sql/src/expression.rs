@@ -28,6 +28,8 @@ struct Frame<'e> {
     args: &'e [RelExpr],
     ty: &'e Type,
     order_by: &'e [OrderBy<ColumnRef>],
+    /// A filter that the template itself answers for.
+    filter: Option<&'e RelExpr>,
     suffix: Suffix<'e>,
 }
 
@@ -39,8 +41,19 @@ enum Suffix<'e> {
 }
 
 impl<'e> Frame<'e> {
+    /// Hands the filter to a template that answers for it.
+    fn for_template(mut self, template: &Template) -> Self {
+        if let Suffix::Filter(condition) = self.suffix
+            && template.takes_filter()
+        {
+            self.filter = Some(condition);
+            self.suffix = Suffix::Nothing;
+        }
+        self
+    }
+
     fn new(name: &'static str, args: &'e [RelExpr], ty: &'e Type) -> Self {
-        Frame { name, args, ty, order_by: &[], suffix: Suffix::Nothing }
+        Frame { name, args, ty, order_by: &[], filter: None, suffix: Suffix::Nothing }
     }
 }
 
@@ -249,7 +262,8 @@ impl<'d> Printer<'d> {
                 (select(mapping, &call.args, None), frame)
             }
         };
-        Ok(Some((self.supported(written, &frame)?, frame)))
+        let template = self.supported(written, &frame)?;
+        Ok(Some((template, frame.for_template(template))))
     }
 
     fn supported<'w>(&self, written: &'w Written, frame: &Frame<'_>) -> Result<&'w Template, PrintError> {
@@ -331,6 +345,11 @@ impl<'d> Printer<'d> {
                 Ok(())
             }
             Variable::Suffix => self.suffix(&frame.suffix),
+            Variable::Filter => match frame.filter {
+                Some(condition) => self.expr(condition, need),
+                None => self.expr(&Expr::literal(Literal::Boolean(true)), need),
+            },
+            Variable::Filtered => self.filtered(frame, need),
             Variable::OrderBy => self.aggregate_order(frame, false),
             Variable::ReverseOrderBy => self.aggregate_order(frame, true),
             // Templates of functions cannot name these: the folder would have been refused.
@@ -359,6 +378,28 @@ impl<'d> Printer<'d> {
         let tests = tests.map(|arg| Expr::call(FunctionId::IS_NULL, vec![arg.clone()], Type::Boolean));
         let test = Expr::any(tests).unwrap_or_else(|| Expr::literal(Literal::Boolean(false)));
         self.expr(&test, need)
+    }
+
+    /// What an aggregate without a FILTER clause is given: it leaves out nulls, and counts what is not null.
+    fn filtered(&mut self, frame: &Frame<'_>, need: Level) -> Result<(), PrintError> {
+        let Some(condition) = frame.filter else {
+            return match frame.args.first() {
+                Some(value) => self.expr(value, need),
+                None => {
+                    self.out.push('*');
+                    Ok(())
+                }
+            };
+        };
+        self.out.push_str("CASE WHEN ");
+        self.expr(condition, Level::Or)?;
+        self.out.push_str(" THEN ");
+        match frame.args.first() {
+            Some(value) => self.expr(value, Level::Or)?,
+            None => self.out.push('1'),
+        }
+        self.out.push_str(" END");
+        Ok(())
     }
 
     fn suffix(&mut self, suffix: &Suffix<'_>) -> Result<(), PrintError> {
@@ -421,7 +462,10 @@ impl<'d> Printer<'d> {
 fn select<'m>(mapping: &'m Mapping, args: &[RelExpr], to: Option<&Type>) -> &'m Written {
     let count = args.len() + usize::from(to.is_some());
     mapping.select(count, |i| match args.get(i) {
-        Some(arg) => Shape { ty: &arg.ty, literal: matches!(arg.kind, ExprKind::Literal(_)) },
-        None => Shape { ty: to.unwrap_or(&Type::Json), literal: false },
+        Some(arg) => {
+            let literal = if let ExprKind::Literal(literal) = &arg.kind { Some(literal) } else { None };
+            Shape { ty: &arg.ty, literal }
+        }
+        None => Shape { ty: to.unwrap_or(&Type::Json), literal: None },
     })
 }

@@ -1,6 +1,6 @@
 //! A function's mapping, ready to print: which form is taken for which types.
 
-use springline_ir::Type;
+use springline_ir::{Literal, Type};
 
 use crate::definition::{Entry, Form, Overload, TypePattern};
 use crate::template::{Place, Reader, Template};
@@ -21,7 +21,8 @@ pub(crate) type Written = Result<Template, String>;
 #[derive(Clone, Copy)]
 pub(crate) struct Shape<'a> {
     pub(crate) ty: &'a Type,
-    pub(crate) literal: bool,
+    /// The constant that it is.
+    pub(crate) literal: Option<&'a Literal>,
 }
 
 impl Mapping {
@@ -60,6 +61,12 @@ impl Mapping {
         self.otherwise.as_ref().err().filter(|_| nothing).map(String::as_str)
     }
 
+    /// Whether every form answers for a filter of its rows.
+    pub(crate) fn takes_filters(&self) -> bool {
+        let mut forms = self.overloads.iter().map(|(_, written)| written).chain([&self.otherwise]);
+        forms.all(|written| written.as_ref().map_or(true, Template::takes_filter))
+    }
+
     /// The general form.
     pub(crate) fn general(&self) -> &Written {
         &self.otherwise
@@ -85,10 +92,11 @@ fn fits<'a>(types: &[TypePattern], count: usize, shape: &impl Fn(usize) -> Shape
 }
 
 impl TypePattern {
-    fn fits(self, shape: Shape<'_>) -> bool {
+    fn fits(&self, shape: Shape<'_>) -> bool {
         match self {
             TypePattern::Any | TypePattern::More => true,
-            TypePattern::Literal => shape.literal,
+            TypePattern::Literal => shape.literal.is_some(),
+            TypePattern::Text(text) => matches!(shape.literal, Some(Literal::String(given)) if given == text),
             TypePattern::Boolean => *shape.ty == Type::Boolean,
             TypePattern::Integer => *shape.ty == Type::Integer,
             TypePattern::Decimal => matches!(shape.ty, Type::Decimal { .. }),

@@ -53,6 +53,12 @@ pub(crate) enum Variable {
     Precision,
     /// The FILTER or the OVER of a call, or nothing.
     Suffix,
+    /// The condition of an aggregate's filter; true where there is none. A template that uses it, or `Filtered`,
+    /// answers for the filter itself.
+    Filter,
+    /// The first argument of an aggregate, null where the filter does not hold. Without an argument: what a count of
+    /// rows counts.
+    Filtered,
     /// The order of an aggregate, the argument itself last.
     OrderBy,
     /// The same from the end, but the argument in its own order.
@@ -64,7 +70,8 @@ pub(crate) enum Variable {
 }
 
 use Variable::{
-    AnyNull, Arg, ArgScale, ArgType, Args, Item, OrderBy, Precision, Rest, ReverseOrderBy, Scale, Suffix, Type,
+    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, OrderBy, Precision, Rest, ReverseOrderBy, Scale,
+    Suffix, Type,
 };
 
 const ALL: &[(&str, Variable)] = &[
@@ -84,6 +91,8 @@ const ALL: &[(&str, Variable)] = &[
     ("scale", Scale),
     ("precision", Precision),
     ("suffix", Suffix),
+    ("filter", Filter),
+    ("filtered", Filtered),
     ("order_by", OrderBy),
     ("reverse_order_by", ReverseOrderBy),
     ("value", Variable::Value),
@@ -97,7 +106,7 @@ impl Variable {
     }
 
     fn is_argument(self) -> bool {
-        matches!(self, Arg(_) | AnyNull)
+        matches!(self, Arg(_) | AnyNull | Filter | Filtered)
     }
 }
 
@@ -119,7 +128,7 @@ impl Place {
         matches!(
             (self, variable),
             (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type)
-                | (Place::Aggregate, Suffix | OrderBy | ReverseOrderBy)
+                | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy)
                 | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)
         )
@@ -162,6 +171,11 @@ impl Template {
     /// Whether the template is its first argument and nothing else.
     pub(crate) fn is_identity(&self) -> bool {
         matches!(self.pieces.as_slice(), [Piece::Place { variable: Arg(0), .. }])
+    }
+
+    /// Whether it answers for the filter of an aggregate without a FILTER clause.
+    pub(crate) fn takes_filter(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Place { variable: Filter | Filtered, .. }))
     }
 
     /// What stands between the two operands, if the template is nothing but two operands and that.

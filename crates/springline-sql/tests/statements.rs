@@ -188,13 +188,10 @@ fn page(name: &str) -> String {
 }
 
 #[test]
-fn statements_in_postgres() {
-    expect_file!["golden/statements.postgres.sql"].assert_eq(&page("postgres"));
-}
-
-#[test]
-fn statements_in_datafusion() {
-    expect_file!["golden/statements.datafusion.sql"].assert_eq(&page("datafusion"));
+fn statements_in_every_dialect() {
+    for name in Dialect::names() {
+        expect_file![format!("golden/statements.{name}.sql")].assert_eq(&page(name));
+    }
 }
 
 #[test]

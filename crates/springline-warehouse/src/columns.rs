@@ -1,6 +1,8 @@
 //! Arrow types at the edge of this crate: one plain spelling of each type, and batches brought to a wanted schema.
 //! It must not know where the rows come from or go to.
 
+#![cfg_attr(not(feature = "datafusion"), allow(dead_code, reason = "not every engine needs all of it"))]
+
 use arrow::{
     array::{ArrayRef, new_null_array},
     compute::{CastOptions, cast_with_options},

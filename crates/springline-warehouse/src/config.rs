@@ -39,6 +39,9 @@ pub struct TargetConfig {
     pub engine: String,
     /// The engine's options, already rendered (no templates).
     pub options: BTreeMap<String, String>,
+    /// What the warehouse shows beside our statements, where it keeps such a word (a query tag, a label): the command
+    /// and the id of its run.
+    pub tag: String,
     /// The folder that relative paths start from.
     pub project_dir: PathBuf,
     /// The schema of Springline's own tables.

@@ -4,17 +4,23 @@
 //! Text columns of a result are `Utf8` on every engine, whatever the engine uses inside; timestamps with a zone are
 //! `Timestamp(Microsecond, "UTC")`.
 
+mod about;
 mod columns;
 mod config;
 mod discovery;
 mod engines;
 mod error;
+#[cfg(feature = "datafusion")]
 mod sandbox;
 
+pub use about::{About, Estimate};
 pub use config::{EngineSpec, OptionSpec, TargetConfig};
 pub use discovery::{Discover, FoundColumn, FoundTable};
-pub use engines::{EMBEDDED, connect, engines};
+#[cfg(feature = "datafusion")]
+pub use engines::EMBEDDED;
+pub use engines::{connect, engines};
 pub use error::{ErrorKind, WarehouseError};
+#[cfg(feature = "datafusion")]
 pub use sandbox::sandbox;
 
 use arrow::{
@@ -58,6 +64,12 @@ pub trait Warehouse: Send + Sync {
     /// `Connection` or `Permission`, naming the place and the user but never the password.
     async fn check(&self) -> Result<(), WarehouseError>;
 
+    /// What the warehouse is, who we are there and what its clock shows.
+    ///
+    /// # Errors
+    /// As for [`Warehouse::check`].
+    async fn about(&self) -> Result<About, WarehouseError>;
+
     /// The columns of a table or view; `None` when there is no such table.
     ///
     /// # Errors
@@ -89,6 +101,12 @@ pub trait Warehouse: Send + Sync {
     /// # Errors
     /// `MissingTable`, `MissingColumn`, `Type`, or the error that the stream itself gave.
     async fn load(&self, table: TablePath<'_>, schema: SchemaRef, rows: RowStream) -> Result<u64, WarehouseError>;
+
+    /// What a query would read. It is not run.
+    ///
+    /// # Errors
+    /// What planning finds.
+    async fn estimate(&self, sql: &str) -> Result<Estimate, WarehouseError>;
 
     /// The engine's plan for a statement, as text for a person. The statement is not run.
     ///

@@ -26,6 +26,7 @@ pub async fn sandbox(
     let config = TargetConfig {
         name: target.to_owned(),
         engine: EMBEDDED.to_owned(),
+        tag: String::new(),
         options: BTreeMap::from([("path".to_owned(), ".".to_owned()), ("threads".to_owned(), "1".to_owned())]),
         project_dir: folder.to_owned(),
         state_schema: "springline".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use springline_destination::{Destination, DestinationConfig};
@@ -45,12 +45,19 @@ pub(crate) async fn warehouse_for(
     let config = TargetConfig {
         name: target.name.clone(),
         engine: target.engine.clone(),
+        tag: tag(),
         options: render(place, &owner, &target.settings, overrides)?,
         project_dir: place.dir.to_owned(),
         state_schema: target.state_schema.clone(),
         declared: declared_columns(sources),
     };
     Ok(springline_warehouse::connect(config).await?)
+}
+
+/// What a warehouse shows beside the statements of this process.
+fn tag() -> String {
+    static TAG: LazyLock<String> = LazyLock::new(|| format!("springline-{}", uuid::Uuid::now_v7()));
+    TAG.clone()
 }
 
 /// Makes the destination of a sync ready to be called.

@@ -6,6 +6,7 @@ mod cli;
 mod commands;
 mod connect;
 mod diagnostics;
+mod dialects;
 mod failure;
 mod output;
 mod packages;

@@ -13,8 +13,8 @@ use crate::packages::{self, Packages};
 /// The file that makes a folder a project.
 pub(crate) const PROJECT_FILE: &str = "springline.yaml";
 
-/// Folders that hold no models: data, what a run writes.
-const SKIPPED: &[&str] = &["data", "out", "target"];
+/// Folders that hold no models: data, what a run writes, dialects.
+const SKIPPED: &[&str] = &["data", "out", "target", crate::dialects::FOLDER];
 
 /// A project that has no error.
 pub(crate) struct Loaded {
@@ -95,7 +95,7 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Result
 
 /// What engines and destinations there are, as the checker wants it.
 pub(crate) fn registry() -> Registry {
-    let engines = springline_warehouse::engines().iter().map(|engine| EngineKind {
+    let engines = springline_warehouse::engines().map(|engine| EngineKind {
         name: engine.name.to_owned(),
         options: engine.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
     });

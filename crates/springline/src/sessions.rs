@@ -12,6 +12,7 @@ use springline_sql::Dialect;
 
 use crate::cli::Global;
 use crate::connect::{self, Overrides};
+use crate::dialects;
 use crate::failure::Failure;
 use crate::output;
 use crate::project::{self, Loaded};
@@ -45,11 +46,7 @@ impl Workplace {
             Some(name) => name,
             None => &self.target()?.engine,
         };
-        let names = Dialect::names();
-        if !names.contains(&name) {
-            return Err(unknown("dialect", name, names.iter().copied()));
-        }
-        Dialect::embedded(name).map_err(|e| Failure::new(e.to_string()))
+        dialects::load(&self.loaded.dir, name)
     }
 
     /// What plans are made from, for a dialect.

@@ -126,7 +126,7 @@ impl<'a> Round<'a> {
             _ => {
                 let rows = tables(&mut Random::new(wanted + 1_000_000_007), as_of);
                 write_files(self.folder, &rows);
-                for engine in self.engines.iter().filter(|e| e.name != "datafusion") {
+                for engine in self.engines {
                     engine.load(&rows).await;
                 }
                 self.rows = Some((wanted, rows.clone()));

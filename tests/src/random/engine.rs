@@ -15,6 +15,7 @@ use springline_sql::Dialect;
 use springline_warehouse::{TargetConfig, Warehouse, connect};
 
 use crate::reference::{Table, Value};
+use crate::servers::Server;
 
 /// A warehouse and its dialect.
 pub struct Engine {
@@ -22,6 +23,8 @@ pub struct Engine {
     pub name: &'static str,
     dialect: Dialect,
     warehouse: Arc<dyn Warehouse>,
+    /// The server that must be given the rows; none for the embedded engine, which reads files.
+    server: Option<Server>,
 }
 
 /// Rows by their first column.
@@ -30,26 +33,24 @@ pub type Answer = BTreeMap<String, BTreeMap<String, Option<String>>>;
 impl Engine {
     /// The embedded engine over a folder of Parquet files.
     pub async fn embedded(folder: &Path) -> Engine {
-        let options = BTreeMap::from([("path".to_owned(), folder.display().to_string())]);
-        Engine::connect("datafusion", options, folder).await
-    }
-
-    /// A Postgres database with these options.
-    pub async fn postgres(options: BTreeMap<String, String>) -> Engine {
-        Engine::connect("postgres", options, &std::env::temp_dir()).await
-    }
-
-    async fn connect(name: &'static str, options: BTreeMap<String, String>, dir: &Path) -> Engine {
+        let name = "datafusion";
         let config = TargetConfig {
             name: name.to_owned(),
             engine: name.to_owned(),
-            options,
-            project_dir: dir.to_owned(),
+            tag: "springline-test".to_owned(),
+            options: BTreeMap::from([("path".to_owned(), folder.display().to_string())]),
+            project_dir: folder.to_owned(),
             state_schema: "springline".to_owned(),
             declared: Vec::new(),
         };
         let warehouse = connect(config).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-        Engine { name, dialect: Dialect::embedded(name).expect("a dialect"), warehouse }
+        Engine { name, dialect: Dialect::embedded(name).expect("a dialect"), warehouse, server: None }
+    }
+
+    /// The database of a server.
+    pub async fn server(server: Server) -> Engine {
+        let (name, warehouse) = (server.engine, server.connect().await);
+        Engine { name, dialect: Dialect::embedded(name).expect("a dialect"), warehouse, server: Some(server) }
     }
 
     /// What the dialect can do.
@@ -59,16 +60,11 @@ impl Engine {
 
     /// Makes the tables of a server anew and fills them.
     pub async fn load(&self, tables: &HashMap<String, Table>) {
+        let Some(server) = &self.server else { return };
         for (name, table) in tables {
-            let columns: Vec<String> =
-                table.columns.iter().map(|(name, ty)| format!("\"{name}\" {}", sql_type(ty))).collect();
-            let sql = [
-                format!("DROP TABLE IF EXISTS \"{name}\""),
-                format!("CREATE TABLE \"{name}\" ({})", columns.join(", ")),
-            ];
-            for sql in sql {
-                self.warehouse.execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
-            }
+            let columns: Vec<(String, String)> =
+                table.columns.iter().map(|(name, ty)| (name.clone(), ty.to_string())).collect();
+            server.create(self.warehouse.as_ref(), name, &columns).await;
             let batch = batch(table);
             let rows = futures::stream::iter([Ok(batch.clone())]).boxed();
             let path = [name.clone()];
@@ -120,16 +116,6 @@ fn cell(column: &ArrayRef, row: usize) -> Option<String> {
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
         other => format!("a {other}"),
     })
-}
-
-fn sql_type(ty: &Type) -> String {
-    match ty {
-        Type::Integer => "bigint".to_owned(),
-        Type::Float => "double precision".to_owned(),
-        Type::Timestamp => "timestamptz".to_owned(),
-        Type::String => "text".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 fn batch(table: &Table) -> RecordBatch {

@@ -6,7 +6,7 @@ use springline_ir::{
     Body, ColumnRef, Expr, From, Literal, OutputColumn, Query, RelExpr, Relation, Select, Statement, TableName, Type,
 };
 use springline_sql::{Dialect, PrintError, print};
-use sqlparser::dialect::{GenericDialect, PostgreSqlDialect};
+use sqlparser::dialect::{GenericDialect, dialect_from_str};
 use sqlparser::parser::{Parser, ParserError};
 
 /// An expression to print.
@@ -59,9 +59,16 @@ pub fn expression(dialect: &Dialect, expr: &RelExpr) -> Result<String, PrintErro
     Ok(sql.strip_suffix(" AS \"x\"").unwrap_or(sql).to_owned())
 }
 
-/// The parser that stands for each embedded dialect.
+/// The parser that stands for each embedded dialect. It accepts much that the engine does not: it finds what is no
+/// SQL at all.
 pub fn parsers() -> Vec<(&'static str, Box<dyn sqlparser::dialect::Dialect>)> {
-    vec![("datafusion", Box::new(GenericDialect {})), ("postgres", Box::new(PostgreSqlDialect {}))]
+    let parser = |name: &str| -> Box<dyn sqlparser::dialect::Dialect> {
+        match name {
+            "datafusion" => Box::new(GenericDialect {}),
+            other => dialect_from_str(other).unwrap_or_else(|| panic!("no parser for {other}")),
+        }
+    };
+    Dialect::names().into_iter().map(|name| (name, parser(name))).collect()
 }
 
 pub fn parse(

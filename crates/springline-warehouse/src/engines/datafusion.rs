@@ -12,20 +12,25 @@ mod parquet_file;
 mod state;
 mod statement;
 
+use super::Engine;
 use crate::{
-    Column, Discover, EngineSpec, ErrorKind, FoundTable, OptionSpec, RowStream, Rows, TablePath, TargetConfig,
-    Warehouse, WarehouseError, columns,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
+    TargetConfig, Warehouse, WarehouseError, columns,
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use catalog::{ROOT, Scope, Tables};
 use datafusion::{
+    error::DataFusionError,
     execution::{
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::LogicalPlan,
-    physical_plan::displayable,
+    physical_plan::{
+        ExecutionPlan, displayable,
+        statistics::{StatisticsArgs, StatisticsContext},
+    },
     prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext},
 };
 use folder::Folder;
@@ -33,7 +38,9 @@ use state::StateStore;
 use std::{num::NonZeroUsize, sync::Arc};
 
 /// What the engine is called and takes.
-pub(super) const SPEC: EngineSpec = EngineSpec {
+pub(super) const ENGINE: Engine = Engine { spec: SPEC, connect: |config| Ok(Arc::new(DataFusion::connect(config)?)) };
+
+const SPEC: EngineSpec = EngineSpec {
     name: "datafusion",
     meaning: "The embedded engine: Parquet, CSV and JSON-lines files in a folder, read in place, no server.",
     options: &[
@@ -126,10 +133,30 @@ fn session(config: &TargetConfig) -> Result<SessionContext, WarehouseError> {
     Ok(context)
 }
 
+/// What the scans of a plan read, from the statistics of the files.
+fn read_by(plan: &Arc<dyn ExecutionPlan>) -> Result<Estimate, DataFusionError> {
+    let children = plan.children();
+    if children.is_empty() {
+        let known = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new())?;
+        let number = |value: Option<&usize>| value.and_then(|n| u64::try_from(*n).ok());
+        return Ok(Estimate {
+            bytes: number(known.total_byte_size.get_value()),
+            rows: number(known.num_rows.get_value()),
+            partitions: None,
+        });
+    }
+    children.into_iter().try_fold(Estimate::default(), |sum, child| Ok(sum.plus(read_by(child)?)))
+}
+
 #[async_trait]
 impl Warehouse for DataFusion {
     async fn check(&self) -> Result<(), WarehouseError> {
         self.tables.folder.check()
+    }
+
+    async fn about(&self) -> Result<About, WarehouseError> {
+        self.check().await?;
+        Ok(About { version: format!("DataFusion {}", datafusion::DATAFUSION_VERSION), user: None, now: None })
     }
 
     async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
@@ -170,6 +197,13 @@ impl Warehouse for DataFusion {
 
     async fn load(&self, table: TablePath<'_>, schema: SchemaRef, rows: RowStream) -> Result<u64, WarehouseError> {
         statement::load(&self.tables, table, schema, rows).await
+    }
+
+    async fn estimate(&self, sql: &str) -> Result<Estimate, WarehouseError> {
+        let scope = self.scope();
+        let frame = DataFrame::new(scope.session(), self.plan(&scope, sql).await?);
+        let plan = frame.create_physical_plan().await.map_err(|error| errors::map(error, &scope))?;
+        read_by(&plan).map_err(|error| errors::map(error, &scope))
     }
 
     async fn explain(&self, sql: &str) -> Result<String, WarehouseError> {

@@ -1,19 +1,37 @@
-//! The registry: the one place that lists the engines. An engine is a module with a `SPEC` and a `connect`.
+//! The registry: the one place that lists the engines. An engine is a module with an `ENGINE`, behind the cargo
+//! feature of its name.
 
+#[cfg(feature = "datafusion")]
 mod datafusion;
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "postgres")]
 mod postgres;
 
 use crate::{EngineSpec, TargetConfig, Warehouse, WarehouseError};
 use std::sync::Arc;
 
 /// The engine that needs no server.
-pub const EMBEDDED: &str = datafusion::SPEC.name;
+#[cfg(feature = "datafusion")]
+pub const EMBEDDED: &str = datafusion::ENGINE.spec.name;
 
-static ENGINES: [EngineSpec; 2] = [datafusion::SPEC, postgres::SPEC];
+/// An engine: what it is called and takes, and how it is opened.
+struct Engine {
+    spec: EngineSpec,
+    /// Checks the values of the options; nothing is sent over a network.
+    connect: fn(TargetConfig) -> Result<Arc<dyn Warehouse>, WarehouseError>,
+}
+
+static ENGINES: &[Engine] = &[
+    #[cfg(feature = "datafusion")]
+    datafusion::ENGINE,
+    #[cfg(feature = "postgres")]
+    postgres::ENGINE,
+];
 
 /// The engines this build can talk to, as plain data.
-pub fn engines() -> &'static [EngineSpec] {
-    &ENGINES
+pub fn engines() -> impl Iterator<Item = &'static EngineSpec> {
+    ENGINES.iter().map(|engine| &engine.spec)
 }
 
 /// Checks the target's options and prepares its engine. Nothing is sent over a network before the first call; use
@@ -22,14 +40,11 @@ pub fn engines() -> &'static [EngineSpec] {
 /// # Errors
 /// `Config` for an unknown engine or a wrong option.
 pub async fn connect(config: TargetConfig) -> Result<Arc<dyn Warehouse>, WarehouseError> {
-    let Some(spec) = engines().iter().find(|spec| spec.name == config.engine) else {
-        let names: Vec<&str> = engines().iter().map(|spec| spec.name).collect();
+    let Some(engine) = ENGINES.iter().find(|engine| engine.spec.name == config.engine) else {
+        let names: Vec<&str> = engines().map(|spec| spec.name).collect();
         let error = config.error(format!("there is no engine `{}`", config.engine));
         return Err(error.with_hint(format!("use one of {}", names.join(", "))));
     };
-    config.check_options(spec)?;
-    match spec.name {
-        postgres::NAME => Ok(Arc::new(postgres::Postgres::connect(config)?)),
-        _ => Ok(Arc::new(datafusion::DataFusion::connect(config)?)),
-    }
+    config.check_options(&engine.spec)?;
+    (engine.connect)(config)
 }

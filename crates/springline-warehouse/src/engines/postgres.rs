@@ -8,9 +8,10 @@ mod discovery;
 mod errors;
 mod wire;
 
+use super::Engine;
 use crate::{
-    Column, Discover, EngineSpec, ErrorKind, FoundTable, OptionSpec, RowStream, Rows, TablePath, TargetConfig,
-    Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
+    TargetConfig, Warehouse, WarehouseError,
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -20,15 +21,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::HashMap, sync::Arc};
 use tokio_postgres::{Client, SimpleQueryMessage, types::ToSql};
 
-/// The engine's name in a target.
-pub(super) const NAME: &str = "postgres";
-
 /// The oldest version whose dialect we speak, as the server tells it.
 const OLDEST: u32 = 150_000;
 
 /// What the engine is called and takes.
-pub(super) const SPEC: EngineSpec = EngineSpec {
-    name: NAME,
+pub(super) const ENGINE: Engine = Engine { spec: SPEC, connect: |config| Ok(Arc::new(Postgres::connect(config)?)) };
+
+const SPEC: EngineSpec = EngineSpec {
+    name: "postgres",
     meaning: "PostgreSQL 15 or newer, or a server that speaks its protocol.",
     options: &[
         option("host", true, "Host name, address, or the folder of a Unix socket.", None),
@@ -48,7 +48,12 @@ pub(super) const SPEC: EngineSpec = EngineSpec {
             "`disable`: no TLS; `prefer`: TLS when the server offers it; `require`: TLS always, certificate not checked; `verify-full`: TLS always, certificate and host name checked against the system's authorities.",
             Some("prefer"),
         ),
-        option("application_name", false, "Name shown in `pg_stat_activity`.", Some("springline")),
+        option(
+            "application_name",
+            false,
+            "Name shown in `pg_stat_activity`; left out, `springline-` and the id of the run.",
+            None,
+        ),
         option(
             "statement_timeout_secs",
             false,
@@ -139,6 +144,21 @@ impl Warehouse for Postgres {
         }
     }
 
+    async fn about(&self) -> Result<About, WarehouseError> {
+        let lent = self.connections.take().await?;
+        let error = |error| self.place().error(error, Doing::Reading);
+        let sql =
+            "SELECT version(), current_user::text, CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)";
+        let row = lent.client().query_one(sql, &[]).await.map_err(error)?;
+        let version: String = row.try_get(0).map_err(error)?;
+        self.connections.give_back(lent);
+        Ok(About {
+            version: version.split(" on ").next().unwrap_or_default().to_owned(),
+            user: Some(row.try_get(1).map_err(error)?),
+            now: Some(row.try_get(2).map_err(error)?),
+        })
+    }
+
     async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
         let lent = self.connections.take().await?;
         let columns = self.describe_on(lent.client(), table).await?;
@@ -209,6 +229,15 @@ impl Warehouse for Postgres {
         Ok(count)
     }
 
+    async fn estimate(&self, sql: &str) -> Result<Estimate, WarehouseError> {
+        let lent = self.connections.take().await?;
+        let error = |error| self.place().error(error, Doing::Reading);
+        let row = lent.client().query_one(&format!("EXPLAIN (FORMAT JSON) {sql}"), &[]).await.map_err(error)?;
+        let plan: serde_json::Value = row.try_get(0).map_err(error)?;
+        self.connections.give_back(lent);
+        Ok(Estimate { rows: Some(scanned_rows(&plan[0]["Plan"])), ..Estimate::default() })
+    }
+
     async fn explain(&self, sql: &str) -> Result<String, WarehouseError> {
         let lent = self.connections.take().await?;
         let error = |error| self.place().error(error, Doing::Reading);
@@ -217,6 +246,14 @@ impl Warehouse for Postgres {
         let lines = rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>().map_err(error)?;
         self.connections.give_back(lent);
         Ok(lines.join("\n"))
+    }
+}
+
+/// The rows that the scans of a plan are expected to give.
+fn scanned_rows(node: &serde_json::Value) -> u64 {
+    match node["Plans"].as_array() {
+        Some(below) => below.iter().map(scanned_rows).fold(0, u64::saturating_add),
+        None => node["Plan Rows"].as_u64().unwrap_or(0),
     }
 }
 

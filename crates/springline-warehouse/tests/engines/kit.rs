@@ -24,6 +24,7 @@ pub fn local(project: &Path) -> TargetConfig {
     TargetConfig {
         name: "local".to_owned(),
         engine: "datafusion".to_owned(),
+        tag: "springline-test".to_owned(),
         options: BTreeMap::new(),
         project_dir: project.to_owned(),
         state_schema: "springline".to_owned(),

@@ -31,6 +31,7 @@ pub fn target(mut options: BTreeMap<String, String>, changes: &[(&str, &str)]) -
     TargetConfig {
         name: "prod".to_owned(),
         engine: "postgres".to_owned(),
+        tag: "springline-test".to_owned(),
         options,
         project_dir: PathBuf::from("/project"),
         state_schema: "springline".to_owned(),

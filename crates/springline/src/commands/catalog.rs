@@ -12,6 +12,7 @@ use springline_warehouse::{Discover, Warehouse};
 
 use crate::cli::{Format, Global};
 use crate::connect::{self, Overrides, Place};
+use crate::dialects;
 use crate::failure::{Exit, Failure};
 use crate::output::{counted, right, table, thousands};
 use crate::project;
@@ -48,7 +49,7 @@ pub(crate) async fn execute(global: &Global, table: Option<&str>, options: &Opti
 async fn open(global: &Global) -> Result<Shop, Failure> {
     let (dir, checked) = project::check(global.project.as_deref())?;
     let target = target(&checked, global.target.as_deref())?;
-    let dialect = Dialect::embedded(&target.engine).map_err(|e| Failure::new(e.to_string()))?;
+    let dialect = dialects::load(&dir, &target.engine)?;
     let place = Place { dir: &dir, sources: &checked.sources };
     let warehouse = connect::warehouse_for(place, &target, &checked.outline.sources, &Overrides::new()).await?;
     let (state_schema, target) = (target.state_schema, target.name);

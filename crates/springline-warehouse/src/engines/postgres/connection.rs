@@ -54,7 +54,7 @@ impl Connections {
             .port(port)
             .user(text("user"))
             .dbname(text("database"))
-            .application_name(target.text("application_name").unwrap_or("springline"))
+            .application_name(target.text("application_name").unwrap_or(&target.tag))
             .connect_timeout(Duration::from_secs(target.number("connect_timeout_secs")?.unwrap_or(15)))
             .keepalives_idle(Duration::from_secs(60));
         if let Some(password) = target.text("password") {
