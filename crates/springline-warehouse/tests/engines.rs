@@ -7,6 +7,7 @@ mod engines {
     mod kit;
     mod most_frequent;
     mod options;
+    mod plans;
     mod postgres;
     mod postgres_errors;
     mod state;

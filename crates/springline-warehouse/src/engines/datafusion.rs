@@ -7,6 +7,7 @@ mod errors;
 mod files;
 mod folder;
 mod functions;
+mod gather_once;
 mod most_frequent;
 mod parquet_file;
 mod state;
@@ -23,10 +24,12 @@ use catalog::{ROOT, Scope, Tables};
 use datafusion::{
     error::DataFusionError,
     execution::{
+        SessionStateBuilder,
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
     logical_expr::LogicalPlan,
+    physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::{
         ExecutionPlan, displayable,
         statistics::{StatisticsArgs, StatisticsContext},
@@ -127,7 +130,14 @@ fn session(config: &TargetConfig) -> Result<SessionContext, WarehouseError> {
         runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), named)));
     }
     let runtime = runtime.build_arc().map_err(|error| config.error(error.strip_backtrace()))?;
-    let context = SessionContext::new_with_config_rt(settings, runtime);
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(gather_once::GatherOnce));
+    let state = SessionStateBuilder::new_with_default_features()
+        .with_config(settings)
+        .with_runtime_env(runtime)
+        .with_physical_optimizer_rules(rules)
+        .build();
+    let context = SessionContext::new_with_state(state);
     context.register_udaf(most_frequent::most_frequent());
     functions::all().for_each(|function| context.register_udf(function));
     Ok(context)
