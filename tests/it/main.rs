@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod cuts;
 mod diagnostics;
+mod doctor;
 mod examples;
 mod floor_plan;
 mod fmt;

@@ -5,6 +5,7 @@
 mod arrow_types;
 mod catalog;
 mod cells;
+mod doctor;
 mod error;
 mod given;
 mod history;
@@ -22,6 +23,7 @@ mod sync;
 pub use arrow_types::declared_columns;
 pub use catalog::{Broken, Drift, drift, guess_pii, read_catalog, schemas_of};
 pub use cells::{cell, mask, redact, rows_to_json};
+pub use doctor::{Check, Checkup, Health, checkup};
 pub use error::RunError;
 pub use given::Bench;
 pub use history::{Between, SegmentHistory, SizeAt, Stay, key_history, segment_history};

@@ -5,6 +5,7 @@
 //! `Timestamp(Microsecond, "UTC")`.
 
 mod about;
+mod cancel;
 mod columns;
 mod config;
 mod discovery;
@@ -14,6 +15,7 @@ mod error;
 mod sandbox;
 
 pub use about::{About, Estimate};
+pub use cancel::cancellations;
 pub use config::{EngineSpec, OptionSpec, TargetConfig};
 pub use discovery::{Discover, FoundColumn, FoundTable};
 #[cfg(feature = "datafusion")]

@@ -75,6 +75,8 @@ pub(crate) enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Check that the target answers and that all its sources and its state can be used
+    Doctor,
     /// Run the project's own tests: given rows on the embedded engine, invariants on the target
     Test {
         /// The tests [default: all]

@@ -16,6 +16,7 @@ mod seed;
 mod sessions;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -34,11 +35,37 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::execute(cli)) {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(failure) => {
+    match runtime.block_on(until_interrupted(commands::execute(cli))) {
+        Some(Ok(exit)) => ExitCode::from(exit.code()),
+        Some(Err(failure)) => {
             failure.show(format);
             ExitCode::FAILURE
         }
+        None => ExitCode::from(INTERRUPTED),
     }
+}
+
+/// As shells report a process that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// So long may warehouses take to be told that nobody waits for their answers any more.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Does the work, unless Ctrl-C ends it: then the statements that run in the warehouse are cancelled too. `None` when
+/// it was ended. What a sync has delivered is in its journal, as after a crash.
+async fn until_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    let interrupted = async {
+        // Where signals cannot be heard there is nothing to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        done = work => return Some(done),
+        () = interrupted => anstream::eprintln!("interrupted: cancelling what runs in the warehouse"),
+    }
+    if !springline_warehouse::cancellations(GOODBYE).await {
+        anstream::eprintln!("the warehouse did not answer in time; a statement may still run there");
+    }
+    None
 }

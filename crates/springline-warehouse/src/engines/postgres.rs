@@ -178,16 +178,17 @@ impl Warehouse for Postgres {
             Some(lent) => lent,
             None => self.connections.take().await?,
         };
+        let lent = lent.in_use();
         match run_script(lent.client(), sql).await {
             Ok(rows) => {
-                *held = Some(lent);
+                *held = Some(lent.at_rest());
                 Ok(rows)
             }
             Err(failed) => {
                 let failure = self.place().error(failed, Doing::Writing);
                 // A script may have failed inside its own BEGIN. Where this fails too the connection is not kept.
                 if lent.client().batch_execute("ROLLBACK").await.is_ok() {
-                    *held = Some(lent);
+                    *held = Some(lent.at_rest());
                 }
                 Err(failure)
             }
@@ -287,15 +288,6 @@ impl Reading {
             return Ok(None);
         }
         builder.finish().map(Some).map_err(|failed| failed.at(self.connections.place()))
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        // Without this the server would go on with a query that nobody reads.
-        if let Some(lent) = self.lent.take() {
-            self.connections.cancel(lent);
-        }
     }
 }
 

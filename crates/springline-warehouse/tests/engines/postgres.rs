@@ -304,6 +304,23 @@ async fn a_dropped_stream_ends_its_query_on_the_server() {
 }
 
 #[tokio::test]
+async fn a_dropped_statement_ends_on_the_server() {
+    let Some(warehouse) = open("wh_stop").await else { return };
+    let busy = connect(target(server().unwrap(), &[("application_name", "wh_stop_busy")])).await.unwrap();
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(300), busy.execute("SELECT pg_sleep(60)"));
+    assert!(given_up.await.is_err());
+    assert!(springline_warehouse::cancellations(std::time::Duration::from_secs(5)).await);
+    let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'wh_stop_busy' AND state = 'active'";
+    for _ in 0..50 {
+        if rows(&*warehouse, sql).await == ["n", "0"] {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the statement still runs");
+}
+
+#[tokio::test]
 async fn a_script_that_fails_leaves_nothing_and_the_connection_usable() {
     let Some(warehouse) = open("wh_script").await else { return };
     warehouse.execute("CREATE TABLE wh_script.t (id int)").await.unwrap();

@@ -5,6 +5,7 @@ mod catalog_write;
 mod compile;
 mod demo;
 mod docs;
+mod doctor;
 mod explain;
 mod explain_plan;
 mod fmt;
@@ -60,6 +61,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Schema { kind, dir } => schema::execute(&kind, dir.as_deref()),
         Command::Explain { code } => explain::execute(&global, code.as_deref()),
+        Command::Doctor => doctor::execute(&global).await,
         Command::Docs { dir } => docs::execute(&dir),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "springline", &mut std::io::stdout());

@@ -29,16 +29,47 @@ pub(crate) struct Connections {
     idle: Mutex<Vec<Lent>>,
 }
 
-/// A connection in use. Dropping it closes it.
-pub(crate) struct Lent(Client);
+/// A connection. Dropping it closes it; while it is in use, the server is told to stop what it does for it.
+pub(crate) struct Lent {
+    client: Client,
+    tls: MakeRustlsConnect,
+    in_use: bool,
+}
 
 impl Lent {
     pub(crate) fn client(&self) -> &Client {
-        &self.0
+        &self.client
     }
 
     pub(crate) fn client_mut(&mut self) -> &mut Client {
-        &mut self.0
+        &mut self.client
+    }
+
+    /// Marks that the server is about to work for it.
+    pub(crate) fn in_use(mut self) -> Self {
+        self.in_use = true;
+        self
+    }
+
+    /// Marks that the server has nothing more to do for it.
+    pub(crate) fn at_rest(mut self) -> Self {
+        self.in_use = false;
+        self
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.in_use || self.client.is_closed() {
+            return;
+        }
+        // A server that works on a statement does not notice that nobody listens any more.
+        let (token, tls) = (self.client.cancel_token(), self.tls.clone());
+        crate::cancel::send(async move {
+            if let Err(error) = token.cancel_query(tls).await {
+                tracing::debug!(%error, "a Postgres statement could not be cancelled");
+            }
+        });
     }
 }
 
@@ -91,8 +122,8 @@ impl Connections {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
-                Some(lent) if lent.0.is_closed() => {}
-                Some(lent) => return Ok(lent),
+                Some(lent) if lent.client.is_closed() => {}
+                Some(lent) => return Ok(lent.in_use()),
                 None => return self.open().await,
             }
         }
@@ -101,22 +132,9 @@ impl Connections {
     /// Keeps a connection that is in order for the next call.
     pub(crate) fn give_back(&self, lent: Lent) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE && !lent.0.is_closed() {
+        let lent = lent.at_rest();
+        if idle.len() < IDLE && !lent.client.is_closed() {
             idle.push(lent);
-        }
-    }
-
-    /// Asks the server to stop what the connection is doing, and closes it.
-    pub(crate) fn cancel(&self, lent: Lent) {
-        let (token, tls) = (lent.0.cancel_token(), self.tls.clone());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                // The closed connection ends the query too, only later.
-                if let Err(error) = token.cancel_query(tls).await {
-                    tracing::debug!(%error, "a Postgres query could not be cancelled");
-                }
-                drop(lent);
-            });
         }
     }
 
@@ -131,7 +149,7 @@ impl Connections {
             }
         });
         client.batch_execute(&self.settings).await.map_err(|error| self.place.connect_error(error))?;
-        Ok(Lent(client))
+        Ok(Lent { client, tls: self.tls.clone(), in_use: true })
     }
 }
 
