@@ -1,6 +1,7 @@
 //! One test binary for everything that needs the whole: linking DataFusion costs seconds, so once is
 //! enough.
 
+mod budget;
 mod catalog;
 mod cli;
 mod conformance;

@@ -26,8 +26,8 @@ pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{
-    Asked, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather, Guards,
-    History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
+    Asked, Budget, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather,
+    Guards, History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
     RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
     ValueExpr, Within,
 };

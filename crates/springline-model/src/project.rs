@@ -45,6 +45,8 @@ pub struct Project {
     pub default_target: String,
     /// The warehouse connections.
     pub targets: Vec<Target>,
+    /// What one command may read and cost.
+    pub budget: Budget,
     /// The tables.
     pub sources: Vec<Source>,
     /// The entities.
@@ -123,6 +125,8 @@ pub struct Target {
     pub engine: String,
     /// The schema for Springline's own tables.
     pub state_schema: String,
+    /// What reading a TiB costs, where that is how the warehouse charges.
+    pub price_per_tib: Option<f64>,
     /// The engine's options, templates not yet rendered.
     pub settings: Vec<Setting>,
     /// Where it is declared.
@@ -286,8 +290,19 @@ pub struct Segment {
     pub entity: EntityId,
     /// True for its members; false or null for the others. `exclude` is part of it already.
     pub condition: ValueExpr,
+    /// What a preview or a sync of it may read and cost.
+    pub budget: Budget,
     /// Where it is declared.
     pub span: Span,
+}
+
+/// What a command may read and cost at most, where the warehouse tells it beforehand.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    /// The most bytes.
+    pub max_bytes: Option<u64>,
+    /// The most money, in the currency of [`Target::price_per_tib`].
+    pub max_cost: Option<f64>,
 }
 
 /// What an expression over a row may refer to.

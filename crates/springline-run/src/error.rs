@@ -46,6 +46,14 @@ pub enum RunError {
         /// The destination's id of the job.
         job: String,
     },
+    /// It would read or cost more than the model allows.
+    #[error("{what} is beyond its budget: {problem}")]
+    Budget {
+        /// The preview, run or sync.
+        what: String,
+        /// What it would read or cost, and what is allowed.
+        problem: String,
+    },
     /// A run for an earlier instant than the last one.
     #[error("entity `{entity}` was last run as of {last}; a run as of {as_of} would rewrite its history")]
     Backwards {
@@ -87,6 +95,10 @@ impl RunError {
                 "use an `--as-of` of {last} or later, or `--backfill` to mend the history at that instant from the data of today"
             )),
             RunError::NoHistory { entity, .. } => Some(format!("run it: `springline run {entity}`")),
+            RunError::Budget { .. } => Some(
+                "narrow its windows, raise `budget:` in the model, or see what it reads with `compile --explain`"
+                    .to_owned(),
+            ),
             RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
             _ => None,
         }

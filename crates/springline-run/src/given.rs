@@ -65,6 +65,7 @@ impl Bench {
             target: TARGET.to_owned(),
             dialect: Arc::clone(&self.dialect),
             state_schema: STATE.to_owned(),
+            price_per_tib: None,
             as_of: fixture.as_of,
             project_dir: folder.path().to_owned(),
             observer: Arc::new(|_| {}),

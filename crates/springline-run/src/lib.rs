@@ -5,6 +5,7 @@
 mod arrow_types;
 mod catalog;
 mod cells;
+mod cost;
 mod doctor;
 mod error;
 mod given;
@@ -23,6 +24,7 @@ mod sync;
 pub use arrow_types::declared_columns;
 pub use catalog::{Broken, Drift, drift, guess_pii, read_catalog, schemas_of};
 pub use cells::{cell, mask, redact, rows_to_json};
+pub use cost::{Forecast, amount, forecast_preview, forecast_run, forecast_sync};
 pub use doctor::{Check, Checkup, Health, checkup};
 pub use error::RunError;
 pub use given::Bench;

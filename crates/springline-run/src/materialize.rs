@@ -89,8 +89,10 @@ async fn carry_out(session: &Session, entity: EntityId, plan: &RunPlan) -> Resul
     for step in &plan.rows {
         session.preflight(&step.statement).await?;
     }
-    session.execute_all(&plan.rows).await?;
     let declared = session.project.entity(entity);
+    let what = format!("run of entity `{}`", declared.name);
+    session.keep_within(&what, &[session.project.budget], &plan.rows.iter().collect::<Vec<_>>()).await?;
+    session.execute_all(&plan.rows).await?;
     let personal =
         session.project.source(declared.source).column(&declared.primary_key).is_some_and(|c| c.pii.is_some());
     let owner = format!("entity `{}`", declared.name);

@@ -31,6 +31,9 @@ pub async fn preview(session: &Session, segment: SegmentId, limit: u64, show_pii
     // A limit of nothing would hide the size, which stands in the rows.
     let (step, columns) = springline_plan::preview(session.context(), segment, limit.max(1))?;
     session.preflight(&step.statement).await?;
+    let declared = session.project.segment(segment);
+    let what = format!("preview of segment `{}`", declared.name);
+    session.keep_within(&what, &[session.project.budget, declared.budget], &[&step]).await?;
     (session.observer)(Event::Started { step: &step.name });
     let started = std::time::Instant::now();
     let sql = springline_sql::print(&session.dialect, &step.statement)?;

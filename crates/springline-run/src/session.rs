@@ -29,6 +29,8 @@ pub struct Session {
     pub dialect: Arc<Dialect>,
     /// The schema of Springline's own tables.
     pub state_schema: String,
+    /// What reading a TiB of the warehouse costs, where it charges for that.
+    pub price_per_tib: Option<f64>,
     /// The one clock.
     pub as_of: Timestamp,
     /// The folder of the project; the journal is below it.

@@ -248,6 +248,9 @@ fn rejected_rows(batch: &RecordBatch, hidden: bool, show_pii: bool) -> Result<Ve
 /// Computes what should be at the destination and compares it with the ledger.
 async fn compare(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncCounts, RunError> {
     session.preflight(&plan.desired.statement).await?;
+    let budget = sync.segment.map(|segment| session.project.segment(segment).budget).unwrap_or_default();
+    let budgets = [session.project.budget, budget];
+    session.keep_within(&format!("sync `{}`", sync.name), &budgets, &[&plan.desired]).await?;
     session.execute(&plan.desired).await?;
     let (owner, personal) = (format!("sync `{}`", sync.name), keys::are_personal(session, sync));
     keys::check(session, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;

@@ -109,6 +109,9 @@ pub(crate) enum Command {
         /// Print the SQL too
         #[arg(long)]
         sql: bool,
+        /// Say what it would read and cost, with the warehouse's own plan, and run nothing
+        #[arg(long)]
+        explain: bool,
     },
     /// Compute all fields and segments and keep who entered and left when
     Run {
@@ -117,6 +120,9 @@ pub(crate) enum Command {
         /// Mend the history at an instant before the last run, from the data of today
         #[arg(long)]
         backfill: bool,
+        /// Say what would be read and what it would cost, and run nothing
+        #[arg(long, conflicts_with = "backfill")]
+        dry_run: bool,
     },
     /// Say how a segment grew, or which segments a row was in, from run to run
     History {

@@ -8,7 +8,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
-use springline_run::Event;
+use springline_run::{Event, Forecast, amount};
 use tracing_subscriber::EnvFilter;
 
 /// Logs go to standard error, only where `SPRINGLINE_LOG` asks for them.
@@ -61,6 +61,19 @@ pub(crate) fn thousands(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// What a command would read and cost, in one line.
+pub(crate) fn forecast_text(forecast: &Forecast) -> String {
+    let mut parts = Vec::new();
+    parts.extend(forecast.bytes.map(amount));
+    parts.extend(forecast.rows.map(|rows| format!("about {}", counted(rows, "row"))));
+    parts.extend(forecast.partitions.map(|n| counted(n, "partition")));
+    parts.extend(forecast.cost.map(|cost| format!("at a cost of {cost:.4}")));
+    if parts.is_empty() {
+        return "the warehouse does not tell beforehand what it would read".to_owned();
+    }
+    format!("would read {}", parts.join(", "))
 }
 
 /// A number and its noun, in the plural where it is due.

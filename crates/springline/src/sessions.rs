@@ -70,6 +70,7 @@ impl Workplace {
             target: target.name.clone(),
             dialect: Arc::new(self.dialect(None)?),
             state_schema: target.state_schema.clone(),
+            price_per_tib: target.price_per_tib,
             as_of: self.as_of,
             project_dir: self.loaded.dir.clone(),
             observer: output::observer(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::expr::{Ast, Window};
 use crate::syntax::{Spanned, Value};
-use crate::{Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr};
+use crate::{Budget, Column, Diagnostic, EntityId, Pii, RelationshipKind, RowId, Source, SourceId, Span, ValueExpr};
 
 use super::names::Table;
 use super::native::NativeAst;
@@ -115,6 +115,7 @@ pub(super) struct SegmentInfo {
     pub owner: Option<String>,
     pub entity: Option<EntityId>,
     pub condition: Option<ValueExpr>,
+    pub budget: Budget,
     pub span: Span,
 }
 

@@ -19,6 +19,7 @@ pub(super) fn project(
         timezone: head.timezone,
         default_target: head.default_target,
         targets: head.targets,
+        budget: head.budget,
         sources: catalogue.sources.into_iter().map(|s| s.source).collect(),
         entities: catalogue.entities.into_iter().map(entity).collect::<Option<_>>()?,
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,
@@ -68,6 +69,7 @@ fn segment(info: SegmentInfo) -> Option<Segment> {
         owner: info.owner,
         entity: info.entity?,
         condition: info.condition?,
+        budget: info.budget,
         span: info.span,
     })
 }

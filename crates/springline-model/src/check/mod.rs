@@ -42,7 +42,9 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::packages::{NoPackages, PackageSource};
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
-use crate::{Code, Destination, Diagnostic, Lock, Project, Registry, Severity, Source, SourceMap, Sync, Target};
+use crate::{
+    Budget, Code, Destination, Diagnostic, Lock, Project, Registry, Severity, Source, SourceMap, Sync, Target,
+};
 
 use catalogue::Catalogue;
 pub(crate) use conditions::Conditions;
@@ -175,6 +177,7 @@ struct Head {
     timezone: TimeZone,
     default_target: String,
     targets: Vec<Target>,
+    budget: Budget,
 }
 
 fn head(
@@ -217,7 +220,8 @@ fn head(
     };
     let default_target = default?.name.clone();
     outline.default_target = Some(default_target.clone());
-    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets })
+    let budget = settings::budget(decl.budget.as_ref());
+    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets, budget })
 }
 
 fn timezone(name: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Option<TimeZone> {

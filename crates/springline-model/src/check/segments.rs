@@ -13,6 +13,7 @@ use super::limit::limited;
 use super::names::Taken;
 use super::read::{side_by_side, threads};
 use super::scope::Scope;
+use super::settings;
 use super::typing::Typer;
 
 /// A segment without its condition, which may refer to all others.
@@ -25,6 +26,7 @@ pub(super) fn segment(decl: &SegmentDecl, catalogue: &Catalogue, out: &mut Vec<D
         owner: text(&decl.owner),
         entity: catalogue.entity_names.find(&decl.entity, catalogue.incomplete, out).map(EntityId),
         condition: None,
+        budget: settings::budget(decl.budget.as_ref()),
         span: decl.name.span,
     }
 }

@@ -121,6 +121,7 @@ fn members(set: &SegmentSetDecl, out: &mut Vec<Diagnostic>) -> Vec<Item<SegmentD
                 exclude: Vec::new(),
                 limit: None,
                 split: None,
+                budget: None,
                 for_each: None,
             }
         });

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use minijinja::Environment;
 
-use crate::syntax::{DestinationDecl, Places, SettingDecl, Spanned, TargetDecl};
+use crate::syntax::{BudgetDecl, DestinationDecl, Places, SettingDecl, Spanned, TargetDecl};
 use crate::{
-    Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Setting, SourceMap, Target,
+    Budget, Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Setting, SourceMap,
+    Target,
 };
 
 use super::names::with_suggestion;
@@ -38,8 +39,18 @@ pub(super) fn target(
         name: name.value.clone(),
         engine: decl.engine.value,
         state_schema: decl.state_schema.map_or_else(|| STATE_SCHEMA.to_owned(), |s| s.value),
+        price_per_tib: decl.price_per_tib.map(|price| price.value.0),
         settings: settings(decl.settings, sources, out),
         span: name.span,
+    }
+}
+
+/// What a budget allows; all of it where there is none.
+pub(super) fn budget(decl: Option<&BudgetDecl>) -> Budget {
+    let Some(decl) = decl else { return Budget::default() };
+    Budget {
+        max_bytes: decl.max_bytes.as_ref().map(|bytes| bytes.value.0),
+        max_cost: decl.max_cost.as_ref().map(|cost| cost.value.0),
     }
 }
 

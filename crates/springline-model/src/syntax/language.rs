@@ -3,6 +3,7 @@
 
 use crate::{Code, Diagnostic, Limit, Mode, Pii, RelationshipKind, Span};
 
+use super::budget::{BudgetDecl, Money};
 use super::condition::ConditionDecl;
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape, Value, listed, unknown_key, wrong_shape};
@@ -26,6 +27,8 @@ decl! {
         default_target: Option<Spanned<String>>,
         /// The warehouse connections by name.
         targets: Entries<TargetDecl>,
+        /// What one command may read and cost at most.
+        budget: Option<BudgetDecl>,
         /// The packages whose definitions the project uses: `springline/<name>`, or a folder.
         import: Vec<ImportDecl>,
     }
@@ -54,6 +57,8 @@ decl! {
         engine: Spanned<String>,
         /// The schema for Springline's own tables; `springline` if it is left out.
         state_schema: Option<Spanned<String>>,
+        /// What reading a TiB costs, where the warehouse charges by what is read; in any one currency.
+        price_per_tib: Option<Spanned<Money>>,
     }
 
     /// A table of the warehouse.
@@ -183,6 +188,8 @@ decl! {
         limit: Option<LimitDecl>,
         /// Disjoint parts of it, each a segment.
         split: Option<SplitDecl>,
+        /// What a preview or a sync of it may read and cost at most, beside the project's own budget.
+        budget: Option<BudgetDecl>,
     }
 
     /// A place that rows are delivered to. Its other keys are its type's options.

@@ -1,6 +1,7 @@
 //! From YAML text to declarations with places. Nothing is looked up here: a name is text until
 //! `check` finds what it stands for.
 
+mod budget;
 mod condition;
 mod decl;
 mod decode;
@@ -15,6 +16,7 @@ mod suggest;
 mod template;
 mod tests_decl;
 
+pub(crate) use budget::BudgetDecl;
 pub(crate) use condition::{
     Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,
     condition_shapes,

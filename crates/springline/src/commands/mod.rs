@@ -39,10 +39,11 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
         Command::Compile { name, dialect, explain: true, .. } => {
             explain_plan::execute(&global, name.as_deref(), dialect.as_deref())
         }
-        Command::Preview { segment, limit, show_pii, sql } => {
-            preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql }).await
+        Command::Preview { segment, limit, show_pii, sql, explain } => {
+            preview::execute(&global, &segment, &preview::Options { limit, show_pii, sql, explain }).await
         }
-        Command::Run { entities, backfill } => run::execute(&global, &entities, backfill).await,
+        Command::Run { entities, dry_run: true, .. } => run::forecast(&global, &entities).await,
+        Command::Run { entities, backfill, .. } => run::execute(&global, &entities, backfill).await,
         Command::History { segment, key, entity, from, to } => {
             let asked = match (segment, key) {
                 (Some(segment), _) => history::Asked::Segment(segment),

@@ -2,10 +2,12 @@
 
 use serde_json::json;
 use springline_ir::Statement;
+use springline_model::SegmentId;
+use springline_run::Session;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure};
-use crate::output::{rows, seconds, thousands};
+use crate::output::{forecast_text, rows, seconds, thousands};
 use crate::sessions::Workplace;
 
 /// What the command line asks of a preview.
@@ -13,6 +15,7 @@ pub(crate) struct Options {
     pub(crate) limit: u64,
     pub(crate) show_pii: bool,
     pub(crate) sql: bool,
+    pub(crate) explain: bool,
 }
 
 pub(crate) async fn execute(global: &Global, name: &str, options: &Options) -> Result<Exit, Failure> {
@@ -25,6 +28,9 @@ pub(crate) async fn execute(global: &Global, name: &str, options: &Options) -> R
     } else {
         None
     };
+    if options.explain {
+        return explain(&session, segment, options.limit, sql, global.format).await;
+    }
     let started = std::time::Instant::now();
     let preview = springline_run::preview(&session, segment, options.limit, options.show_pii).await?;
     match global.format {
@@ -50,6 +56,36 @@ pub(crate) async fn execute(global: &Global, name: &str, options: &Options) -> R
             if let Some(table) = rows(&preview.sample) {
                 anstream::println!("{table}");
             }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What the preview would read, and how the warehouse would go about it.
+async fn explain(
+    session: &Session,
+    segment: SegmentId,
+    limit: u64,
+    sql: Option<String>,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let forecast = springline_run::forecast_preview(session, segment, limit).await?;
+    let (step, _) = springline_plan::preview(session.context(), segment, limit.max(1))?;
+    let plan = session.warehouse.explain(&springline_sql::print(&session.dialect, &step.statement)?).await?;
+    let name = &session.project.segment(segment).name;
+    match format {
+        Format::Json => {
+            let mut object = json!({ "segment": name, "forecast": forecast, "plan": plan });
+            if let Some(sql) = sql {
+                object["sql"] = json!(sql);
+            }
+            anstream::println!("{object:#}");
+        }
+        Format::Text => {
+            if let Some(sql) = sql {
+                anstream::println!("{sql}\n");
+            }
+            anstream::println!("{name}: {}\n\n{plan}", forecast_text(&forecast));
         }
     }
     Ok(Exit::Done)

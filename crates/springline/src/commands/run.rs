@@ -1,30 +1,21 @@
 //! `springline run`: all fields and segments of the entities, and who entered and left when.
 
 use serde_json::json;
-use springline_model::EntityId;
+use springline_model::{EntityId, Project};
 use springline_run::EntityRun;
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure};
-use crate::output::{right, table, thousands};
+use crate::output::{forecast_text, right, table, thousands};
 use crate::sessions::{Workplace, unknown};
 
 pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
-    let entities = &workplace.project().entities;
-    for name in names {
-        if !entities.iter().any(|e| e.name == *name) {
-            return Err(unknown("entity", name, entities.iter().map(|e| e.name.as_str())));
-        }
-    }
+    let chosen = chosen(workplace.project(), names)?;
     let session = workplace.session().await?;
     let mut runs = Vec::new();
-    for (i, entity) in entities.iter().enumerate() {
-        // Without names, entities that only serve others are left out: they have nothing of their own.
-        let has_segments = workplace.project().segments.iter().any(|s| s.entity == EntityId(i));
-        if if names.is_empty() { has_segments } else { names.contains(&entity.name) } {
-            runs.push(springline_run::run_entity(&session, EntityId(i), backfill).await?);
-        }
+    for entity in chosen {
+        runs.push(springline_run::run_entity(&session, entity, backfill).await?);
     }
     match global.format {
         Format::Json => anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "entities": runs })),
@@ -35,6 +26,41 @@ pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the entities' runs would read.
+pub(crate) async fn forecast(global: &Global, names: &[String]) -> Result<Exit, Failure> {
+    let workplace = Workplace::new(global)?;
+    let chosen = chosen(workplace.project(), names)?;
+    let session = workplace.session().await?;
+    let mut all = Vec::new();
+    for entity in chosen {
+        let forecast = springline_run::forecast_run(&session, entity).await?;
+        let name = &workplace.project().entity(entity).name;
+        if global.format == Format::Text {
+            anstream::println!("entity {name}: {}", forecast_text(&forecast));
+        }
+        all.push(json!({ "entity": name, "forecast": forecast }));
+    }
+    if global.format == Format::Json {
+        anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "entities": all }));
+    }
+    Ok(Exit::Done)
+}
+
+/// The entities of these names. Without names, those that only serve others are left out: they have nothing of their
+/// own.
+fn chosen(project: &Project, names: &[String]) -> Result<Vec<EntityId>, Failure> {
+    let entities = &project.entities;
+    for name in names {
+        if !entities.iter().any(|e| e.name == *name) {
+            return Err(unknown("entity", name, entities.iter().map(|e| e.name.as_str())));
+        }
+    }
+    let has_segments = |id: EntityId| project.segments.iter().any(|s| s.entity == id);
+    let wanted =
+        |id: EntityId| if names.is_empty() { has_segments(id) } else { names.contains(&project.entity(id).name) };
+    Ok((0..entities.len()).map(EntityId).filter(|id| wanted(*id)).collect())
 }
 
 /// The sizes of an entity's segments.

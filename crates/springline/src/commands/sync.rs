@@ -6,7 +6,7 @@ use springline_run::{SyncCounts, SyncReport, SyncStatus};
 use crate::cli::{Format, Global, SyncCommand};
 use crate::connect;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted, right, table, thousands};
+use crate::output::{counted, forecast_text, right, table, thousands};
 use crate::sessions::Workplace;
 
 pub(crate) async fn execute(global: &Global, command: SyncCommand) -> Result<Exit, Failure> {
@@ -22,10 +22,18 @@ pub(crate) async fn execute(global: &Global, command: SyncCommand) -> Result<Exi
 async fn plan(workplace: &Workplace, format: Format, name: &str) -> Result<Exit, Failure> {
     let sync = workplace.sync(name)?;
     let session = workplace.session().await?;
+    let forecast = springline_run::forecast_sync(&session, sync).await?;
     let counts = springline_run::plan_sync(&session, sync).await?;
     match format {
-        Format::Json => anstream::println!("{:#}", json!(counts)),
-        Format::Text => show_counts(&counts),
+        Format::Json => {
+            let mut object = json!(counts);
+            object["forecast"] = json!(forecast);
+            anstream::println!("{object:#}");
+        }
+        Format::Text => {
+            show_counts(&counts);
+            anstream::println!("an apply {}", forecast_text(&forecast));
+        }
     }
     Ok(if counts.tripped.is_empty() { Exit::Done } else { Exit::Guarded })
 }
