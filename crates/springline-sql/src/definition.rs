@@ -18,6 +18,9 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) extends: Option<String>,
+    /// What it was run on. It is not inherited: a child is another dialect.
+    #[serde(default)]
+    pub(crate) executed: Option<Executed>,
     #[serde(default)]
     pub(crate) identifiers: Option<Quoting>,
     /// The longest name, in bytes of UTF-8 before quoting.
@@ -47,6 +50,16 @@ pub(crate) struct Definition {
     /// Statement name to template; filled from the folder's `templates/`.
     #[serde(skip)]
     pub(crate) shells: BTreeMap<String, String>,
+}
+
+/// On what the tests run what a dialect prints.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Executed {
+    /// Its name and version.
+    pub on: String,
+    /// How much that proves: `the engine itself`, `an emulator`, `only parsed`.
+    pub kind: String,
 }
 
 /// How a function is written: a text alone is its `sql`.

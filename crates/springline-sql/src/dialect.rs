@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use minijinja::Environment;
 use springline_ir::{Capabilities, FunctionId, FunctionKind};
 
-use crate::definition::{Definition, Entry};
+use crate::definition::{Definition, Entry, Executed};
 use crate::error::{DialectError, PrintError};
 use crate::literal::{LITERALS, TYPES};
 use crate::mapping::Mapping;
@@ -26,6 +26,8 @@ const MAX_PARENTS: usize = 8;
 #[derive(Debug)]
 pub struct Dialect {
     name: String,
+    executed: Option<Executed>,
+    filter_clause: bool,
     identifiers: Quoting,
     max_identifier_bytes: Option<usize>,
     max_columns: Option<usize>,
@@ -81,6 +83,21 @@ impl Dialect {
     /// The dialect's name: that of its folder.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What the tests run it on, as its folder says.
+    pub fn executed(&self) -> Option<&Executed> {
+        self.executed.as_ref()
+    }
+
+    /// Whether an aggregate may be followed by FILTER.
+    pub fn has_filter_clause(&self) -> bool {
+        self.filter_clause
+    }
+
+    /// Where a function that the dialect has is missing after all: for some types, or before OVER.
+    pub fn gaps(&self, function: FunctionId) -> Vec<&str> {
+        self.function(function).gaps()
     }
 
     /// What a plan for this dialect may count on.
@@ -200,6 +217,8 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
     checker.shells(&definition.shells);
     Some(Dialect {
         name: name.to_owned(),
+        executed: definition.executed,
+        filter_clause: definition.filter_clause.unwrap_or(true),
         identifiers: identifiers?,
         max_identifier_bytes: definition.max_identifier_bytes,
         max_columns: definition.max_columns,

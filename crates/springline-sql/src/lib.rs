@@ -18,6 +18,7 @@ mod quoting;
 mod statement;
 mod template;
 
+pub use definition::Executed;
 pub use dialect::{Dialect, Files};
 pub use error::{DialectError, PrintError};
 pub use statement::print;

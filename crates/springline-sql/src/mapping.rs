@@ -61,6 +61,14 @@ impl Mapping {
         self.otherwise.as_ref().err().filter(|_| nothing).map(String::as_str)
     }
 
+    /// Why it is missing for some types, or before OVER.
+    pub(crate) fn gaps(&self) -> Vec<&str> {
+        let overloads = self.overloads.iter().filter_map(|(_, written)| written.as_ref().err());
+        let mut gaps: Vec<&str> = overloads.chain(&self.no_over).map(String::as_str).collect();
+        gaps.dedup();
+        gaps
+    }
+
     /// Whether every form answers for a filter of its rows.
     pub(crate) fn takes_filters(&self) -> bool {
         let mut forms = self.overloads.iter().map(|(_, written)| written).chain([&self.otherwise]);

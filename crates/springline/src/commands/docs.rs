@@ -2,6 +2,7 @@
 //! works with.
 
 mod command_line;
+mod dialects;
 mod errors;
 mod functions;
 
@@ -14,6 +15,7 @@ pub(crate) fn execute(dir: &Path) -> Result<Exit, Failure> {
     let mut pages = vec![
         ("language.md".to_owned(), springline_model::language_page()),
         ("functions.md".to_owned(), functions::page()?),
+        ("dialects.md".to_owned(), dialects::page()?),
         ("cli.md".to_owned(), command_line::page()),
     ];
     pages.extend(errors::pages());
