@@ -1,13 +1,22 @@
 //! Every engine against the same promises, in one test binary. Postgres is tested for real where
-//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`).
+//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`), DuckDB where
+//! `SPRINGLINE_TEST_DUCKDB` names its library.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "duckdb")]
+    mod duckdb;
+    #[cfg(feature = "datafusion")]
     mod files;
     mod kit;
+    #[cfg(feature = "datafusion")]
     mod most_frequent;
+    #[cfg(feature = "datafusion")]
     mod options;
+    #[cfg(feature = "postgres")]
     mod postgres;
+    #[cfg(feature = "postgres")]
     mod postgres_errors;
+    #[cfg(feature = "datafusion")]
     mod state;
 }
