@@ -8,6 +8,7 @@ mod engines {
     mod duckdb;
     #[cfg(feature = "datafusion")]
     mod files;
+    #[cfg_attr(not(feature = "datafusion"), allow(dead_code, reason = "only the embedded engine needs all of it"))]
     mod kit;
     #[cfg(feature = "datafusion")]
     mod most_frequent;

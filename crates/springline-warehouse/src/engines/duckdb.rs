@@ -31,10 +31,25 @@ const SPEC: EngineSpec = EngineSpec {
     name: "duckdb",
     meaning: "A DuckDB database file, read and written by DuckDB's own library (1.4 or newer), which is loaded when it is needed.",
     options: &[
-        option("path", true, "The database file, from the project's folder; made if it is not there. One process at a time can have it open.", None),
-        option("library", false, "The file of DuckDB's library (`libduckdb.so`, `libduckdb.dylib`, `duckdb.dll`), from the project's folder; left out, the system looks for `duckdb`.", None),
+        option(
+            "path",
+            true,
+            "The database file, from the project's folder; made if it is not there. One process at a time can have it open.",
+            None,
+        ),
+        option(
+            "library",
+            false,
+            "The file of DuckDB's library (`libduckdb.so`, `libduckdb.dylib`, `duckdb.dll`), from the project's folder; left out, the system looks for `duckdb`.",
+            None,
+        ),
         option("threads", false, "Threads that a statement may use; left out, one a core.", None),
-        option("memory_limit", false, "Memory that DuckDB may use, such as `4GB`; left out, four fifths of the machine's.", None),
+        option(
+            "memory_limit",
+            false,
+            "Memory that DuckDB may use, such as `4GB`; left out, four fifths of the machine's.",
+            None,
+        ),
         option("statement_timeout_secs", false, "Seconds after which a statement is interrupted; 0: never.", Some("0")),
     ],
 };

@@ -14,7 +14,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration, time::In
 fn library() -> Option<String> {
     let required = std::env::var("SPRINGLINE_REQUIRE_ENGINES").unwrap_or_default().contains("duckdb");
     let library = std::env::var("SPRINGLINE_TEST_DUCKDB").ok();
-    assert!(!required || library.is_some(), "SPRINGLINE_REQUIRE_ENGINES names duckdb but SPRINGLINE_TEST_DUCKDB is not set");
+    assert!(
+        !required || library.is_some(),
+        "SPRINGLINE_REQUIRE_ENGINES names duckdb but SPRINGLINE_TEST_DUCKDB is not set"
+    );
     if library.is_none() {
         println!("skipped: duckdb (SPRINGLINE_TEST_DUCKDB is not set)");
     }
@@ -55,7 +58,7 @@ async fn types_arrive_exactly_with_their_nulls() {
     warehouse.execute("CREATE TYPE mood AS ENUM ('ok', 'bad')").await.unwrap();
     let sql = "CREATE TABLE t (b BOOLEAN NOT NULL, i1 TINYINT, i2 SMALLINT, i4 INTEGER, i8 BIGINT, u8 UBIGINT, h HUGEINT, \
         f4 FLOAT, f8 DOUBLE, n DECIMAL(12,2), v VARCHAR, u UUID, d DATE, ts TIMESTAMP, tz TIMESTAMPTZ, ms TIMESTAMP_MS, j JSON, \
-        by BLOB, ta VARCHAR[], ia BIGINT[], m mood, \"Odd \"\"name\" VARCHAR)";
+        raw BLOB, ta VARCHAR[], ia BIGINT[], m mood, \"Odd \"\"name\" VARCHAR)";
     warehouse.execute(sql).await.unwrap();
     let sql = "INSERT INTO t VALUES (true, -1, -2, 4, 8, 18446744073709551615, 12345678901234567890123456789, 1.5, 0.1, \
         -1234567890.12, 'é', '00000000-0000-0000-0000-00000000000f', '1969-12-31', '2024-01-02 03:04:05.678901', \
@@ -102,7 +105,8 @@ async fn types_arrive_exactly_with_their_nulls() {
     assert_eq!(lines[1], first);
     assert_eq!(lines[2], format!("false{}", "|".repeat(21)));
     // A null instant is null, in a list too.
-    let nulls = batches(&*warehouse, "SELECT CAST(NULL AS TIMESTAMPTZ) AS a, [CAST(NULL AS TIMESTAMP)] AS b").await.unwrap();
+    let nulls =
+        batches(&*warehouse, "SELECT CAST(NULL AS TIMESTAMPTZ) AS a, [CAST(NULL AS TIMESTAMP)] AS b").await.unwrap();
     assert!(nulls[0].column(0).is_null(0) && nulls[0].column(1).as_list::<i32>().value(0).is_null(0));
     assert_eq!(warehouse.describe(&path("nope")).await.unwrap(), None);
     assert_eq!(warehouse.describe(&path("nowhere.t")).await.unwrap(), None);
@@ -141,8 +145,10 @@ fn many(from: i64, count: i64) -> RecordBatch {
             ),
         ),
         (
-            "at",
-            Arc::new(TimestampMicrosecondArray::from_iter_values(ids.iter().map(|id| id * 86_400_001)).with_timezone("UTC")),
+            "seen",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter_values(ids.iter().map(|id| id * 86_400_001)).with_timezone("UTC"),
+            ),
         ),
         ("ok", Arc::new(BooleanArray::from_iter(ids.iter().map(|id| (id % 3 != 0).then_some(id % 2 == 0))))),
         ("nums", Arc::new(list)),
@@ -154,7 +160,7 @@ fn many(from: i64, count: i64) -> RecordBatch {
 async fn a_load_of_a_million_rows_comes_back_as_it_went() {
     let Some((_folder, warehouse)) = open().await else { return };
     warehouse.execute("CREATE SCHEMA s").await.unwrap();
-    let sql = "CREATE TABLE s.t (extra VARCHAR DEFAULT 'x', id BIGINT, txt VARCHAR, amount DECIMAL(12,2), at TIMESTAMPTZ, \
+    let sql = "CREATE TABLE s.t (extra VARCHAR DEFAULT 'x', id BIGINT, txt VARCHAR, amount DECIMAL(12,2), seen TIMESTAMPTZ, \
         ok BOOLEAN, nums BIGINT[])";
     warehouse.execute(sql).await.unwrap();
     let schema = many(0, 1).schema();
@@ -163,7 +169,7 @@ async fn a_load_of_a_million_rows_comes_back_as_it_went() {
     assert_eq!(warehouse.load(&path("s.t"), schema, rows_in).await.unwrap(), 1_000_000);
     println!("load of 1,000,000 rows: {:?}", started.elapsed());
     let started = Instant::now();
-    let answer = warehouse.query("SELECT txt, id, amount, at, ok, nums FROM s.t ORDER BY id").await.unwrap();
+    let answer = warehouse.query("SELECT txt, id, amount, seen, ok, nums FROM s.t ORDER BY id").await.unwrap();
     let (mut next, mut pages) = (0_i64, 0);
     let mut stream = answer.stream;
     while let Some(batch) = stream.try_next().await.unwrap() {
@@ -212,7 +218,7 @@ async fn a_load_is_all_or_nothing() {
 async fn a_dropped_query_and_a_dropped_statement_are_interrupted() {
     let Some((_folder, warehouse)) = open().await else { return };
     warehouse.execute("CREATE TABLE big AS SELECT range AS i FROM range(3000000)").await.unwrap();
-    let long = "SELECT COUNT(*) AS n FROM big a, big b WHERE a.i * 7 % 1000003 = b.i % 17 AND a.i <> b.i";
+    let long = "SELECT SUM(HASH(a.i, b.i) % 3) AS n FROM big a, big b";
     let statement = format!("CREATE TABLE never AS {long}");
     for _ in 0..3 {
         let started = Instant::now();
@@ -238,7 +244,7 @@ async fn a_statement_ends_with_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let options = [("path", "t.duckdb"), ("library", &*library), ("statement_timeout_secs", "1"), ("threads", "1")];
     let warehouse = connect(target(folder.path(), &options)).await.unwrap();
-    let long = "SELECT COUNT(*) AS n FROM range(1000000) a, range(1000000) b WHERE a.range * 7 % 1000003 = b.range % 17";
+    let long = "SELECT SUM(HASH(a.range, b.range) % 3) AS n FROM range(3000000) a, range(3000000) b";
     for error in [warehouse.execute(long).await.unwrap_err(), failure(&*warehouse, long).await] {
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         assert!(error.hint().unwrap().contains("statement_timeout_secs"), "{error:?}");
@@ -290,7 +296,10 @@ async fn errors_name_what_is_missing_and_no_value() {
         let error = failure(&*warehouse, sql).await;
         assert_eq!(error.kind(), ErrorKind::Type, "{sql}: {error}");
         let shown = format!("{error} {:?}", error.hint());
-        assert!(!shown.contains("jane") && !shown.contains("1e+30") && !shown.contains("9223") && !shown.contains("1234"), "{shown}");
+        assert!(
+            !shown.contains("jane") && !shown.contains("1e+30") && !shown.contains("9223") && !shown.contains("1234"),
+            "{shown}"
+        );
     }
     let error = failure(&*warehouse, "SELECT SUM(email) FROM t").await;
     assert_eq!(error.kind(), ErrorKind::Type, "{error}");
@@ -299,7 +308,11 @@ async fn errors_name_what_is_missing_and_no_value() {
     assert_eq!(error.kind(), ErrorKind::Sql);
     assert!(!error.to_string().contains("jane"), "{error}");
     // Far into a result.
-    let error = failure(&*warehouse, "SELECT CAST(CASE WHEN range = 900000 THEN 'jane' ELSE '1' END AS INTEGER) FROM range(1000000)").await;
+    let error = failure(
+        &*warehouse,
+        "SELECT CAST(CASE WHEN range = 900000 THEN 'jane' ELSE '1' END AS INTEGER) FROM range(1000000)",
+    )
+    .await;
     assert_eq!(error.kind(), ErrorKind::Type, "{error}");
     assert_eq!(error.message(), "Could not convert string '…' to INT32");
 }
@@ -370,7 +383,8 @@ async fn tables_and_plans_are_found() {
     ] {
         warehouse.execute(sql).await.unwrap();
     }
-    let discover = |all: bool, schemas: Vec<Vec<String>>| Discover { schemas, all, state_schema: "springline".to_owned() };
+    let discover =
+        |all: bool, schemas: Vec<Vec<String>>| Discover { schemas, all, state_schema: "springline".to_owned() };
     let found = warehouse.tables(&discover(true, Vec::new())).await.unwrap();
     let by_path: BTreeMap<String, _> = found.iter().map(|table| (table.path.join("."), table)).collect();
     assert_eq!(by_path.keys().collect::<Vec<_>>(), ["crm.v", "t"]);
@@ -383,7 +397,9 @@ async fn tables_and_plans_are_found() {
     let found = warehouse.tables(&discover(false, vec![vec!["crm".to_owned()]])).await.unwrap();
     assert_eq!(found.iter().map(|table| table.path.join(".")).collect::<Vec<_>>(), ["crm.v"]);
     assert_eq!(warehouse.estimate("SELECT SUM(a) FROM t").await.unwrap().rows, Some(1000));
-    assert!(warehouse.explain("WITH x AS (SELECT a FROM t) SELECT COUNT(*) FROM x").await.unwrap().contains("SEQ_SCAN"));
+    assert!(
+        warehouse.explain("WITH x AS (SELECT a FROM t) SELECT COUNT(*) FROM x").await.unwrap().contains("SEQ_SCAN")
+    );
     let error = warehouse.explain("SELECT 1; DROP TABLE t").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Sql, "{error}");
     assert!(warehouse.describe(&path("t")).await.unwrap().is_some(), "an explained script is not run");

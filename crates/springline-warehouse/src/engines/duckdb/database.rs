@@ -47,7 +47,9 @@ impl Opener {
         let given = config.text("path").unwrap_or_default();
         if given.contains(":memory:") {
             let error = config.error("`path` must be a file: a database in memory ends with each command");
-            return Err(error.with_hint("for files of CSV or Parquet use the engine `datafusion`, which needs no database"));
+            return Err(
+                error.with_hint("for files of CSV or Parquet use the engine `datafusion`, which needs no database")
+            );
         }
         let settings = ["threads", "memory_limit"].into_iter();
         let settings = settings.filter_map(|name| Some((name, config.text(name)?.to_owned()))).collect();

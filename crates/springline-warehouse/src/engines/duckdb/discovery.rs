@@ -78,20 +78,12 @@ fn read(batch: &RecordBatch, row: usize, all: &mut Vec<Reading>) {
         column.is_valid(row).then(|| column.value(row))
     };
     let (database, schema, name) = (text(0), text(1), text(2));
-    let is_same = |last: &Reading| {
-        last.database == database && last.schema == schema && last.table.path.last() == Some(&name)
-    };
+    let is_same =
+        |last: &Reading| last.database == database && last.schema == schema && last.table.path.last() == Some(&name);
     if !all.last().is_some_and(is_same) {
         let rows = number(6).and_then(|rows| u64::try_from(rows).ok());
         let table = FoundTable { path: vec![name], columns: Vec::new(), primary_key: Vec::new(), rows };
-        all.push(Reading {
-            database,
-            schema,
-            is_own: truth(8),
-            is_own_database: truth(9),
-            keys: Vec::new(),
-            table,
-        });
+        all.push(Reading { database, schema, is_own: truth(8), is_own_database: truth(9), keys: Vec::new(), table });
     }
     let Some(reading) = all.last_mut() else { return };
     let (column, native) = (text(3), text(4));
@@ -100,10 +92,5 @@ fn read(batch: &RecordBatch, row: usize, all: &mut Vec<Reading>) {
         reading.keys.sort();
         reading.table.primary_key = reading.keys.iter().map(|(_, name)| name.clone()).collect();
     }
-    reading.table.columns.push(FoundColumn {
-        name: column,
-        ty: language_type(&native),
-        native,
-        nullable: truth(5),
-    });
+    reading.table.columns.push(FoundColumn { name: column, ty: language_type(&native), native, nullable: truth(5) });
 }

@@ -96,7 +96,9 @@ impl Place {
 
     fn data_error(&self, text: &str) -> WarehouseError {
         let error = self.new_error(ErrorKind::Type, redacted(text));
-        error.with_hint("find the rows with TRY_CAST, which gives null for what does not fit, and mend or leave them out")
+        error.with_hint(
+            "find the rows with TRY_CAST, which gives null for what does not fit, and mend or leave them out",
+        )
     }
 }
 
@@ -114,7 +116,9 @@ fn kind_and_text(message: &str) -> (&str, &str) {
 fn missing_column(text: &str) -> Option<&str> {
     let after = |words: &str| text.split_once(words).and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
     let referenced = text.starts_with("Referenced column").then(|| after("Referenced column \"")).flatten();
-    referenced.or_else(|| after("does not have a column named \"")).or_else(|| after("does not have a column with name \""))
+    referenced
+        .or_else(|| after("does not have a column named \""))
+        .or_else(|| after("does not have a column with name \""))
 }
 
 /// Without what stands in quotes, in brackets, or behind the word `value`.

@@ -12,12 +12,7 @@ use adbc_core::{
     options::{IngestMode, OptionStatement, OptionValue},
 };
 use adbc_driver_manager::ManagedConnection;
-use arrow::{
-    array::RecordBatchReader,
-    datatypes::SchemaRef,
-    error::ArrowError,
-    record_batch::RecordBatch,
-};
+use arrow::{array::RecordBatchReader, datatypes::SchemaRef, error::ArrowError, record_batch::RecordBatch};
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, Sender};
 
@@ -79,7 +74,7 @@ pub(super) async fn feed(
 /// Takes all rows in, or none. Blocks.
 pub(super) fn load(connection: &mut ManagedConnection, table: &str, rows: Incoming) -> Answer<u64> {
     let columns: Vec<String> = rows.schema.fields().iter().map(|field| quoted_name(field.name())).collect();
-    let columns = columns.join(", ");
+    let (columns, whole) = (columns.join(", "), rows.whole.clone());
     // What fails here fails before a row is read: a missing table or column.
     execute(connection, &format!("EXPLAIN INSERT INTO {table} ({columns}) SELECT {columns} FROM {table} WHERE false"))?;
     let mut statement = connection.new_statement().map_err(text)?;
@@ -94,5 +89,9 @@ pub(super) fn load(connection: &mut ManagedConnection, table: &str, rows: Incomi
     statement.bind_stream(Box::new(rows)).map_err(text)?;
     statement.execute_update().map_err(text)?;
     drop(statement);
+    // The library takes a stream that fails for one that ends.
+    if !*whole.borrow() {
+        return Err("the rows broke off".to_owned());
+    }
     execute(connection, &format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM temp.{STAGE}"))
 }
