@@ -344,6 +344,13 @@ impl<'d> Printer<'d> {
                 self.out.push_str(&scale.to_string());
                 Ok(())
             }
+            Variable::Scale => {
+                let Type::Decimal { scale, .. } = frame.ty else {
+                    return Err(self.unsupported("its template is for a decimal result only", frame));
+                };
+                self.out.push_str(&scale.to_string());
+                Ok(())
+            }
             Variable::Suffix => self.suffix(&frame.suffix),
             Variable::Filter => match frame.filter {
                 Some(condition) => self.expr(condition, need),
@@ -353,7 +360,7 @@ impl<'d> Printer<'d> {
             Variable::OrderBy => self.aggregate_order(frame, false),
             Variable::ReverseOrderBy => self.aggregate_order(frame, true),
             // Templates of functions cannot name these: the folder would have been refused.
-            Variable::Value | Variable::Item | Variable::Precision | Variable::Scale => Ok(()),
+            Variable::Value | Variable::Item | Variable::Precision => Ok(()),
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) enum Variable {
     AnyNull,
     /// The printed type of the result.
     Type,
-    /// The digits behind the point of a decimal type.
+    /// The digits behind the point of a decimal type; in a function's template, of its result.
     Scale,
     /// The digits of a decimal type.
     Precision,
@@ -127,7 +127,7 @@ impl Place {
     fn allows(self, variable: Variable) -> bool {
         matches!(
             (self, variable),
-            (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type)
+            (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type | Scale)
                 | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy)
                 | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)

@@ -68,7 +68,7 @@ fn a_form_may_be_for_one_text() {
 fn an_unknown_dialect_is_refused() {
     expect![[r#"
         the dialect `postgrs` cannot be used
-          there is no dialect folder `postgrs`; built in: datafusion, postgres"#]]
+          there is no dialect folder `postgrs`; built in: datafusion, duckdb, postgres"#]]
     .assert_eq(&Dialect::embedded("postgrs").unwrap_err().to_string());
     assert!(Dialect::embedded("postgres/templates").is_err());
     assert!(Dialect::embedded("").is_err());
@@ -98,12 +98,12 @@ functions:
             the dialect `mine` cannot be used
               functions.lowr: there is no such function
               functions.add: begins or ends with an operand, so it needs `binds:` (or `| atom`)
-              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type
+              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type, scale
               functions.upper: unexpected `}`, expected end of variable block (line 1)
               functions.sha256: needs exactly one of `sql` and `unsupported`
               functions.md5: `unsupported` needs a reason
               functions.sum: has no `{{ suffix }}`, so a filter on its rows would be lost
-              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type, suffix, filter, filtered, order_by, reverse_order_by
+              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, args, rest, any_null, type, scale, suffix, filter, filtered, order_by, reverse_order_by
               types.money: unknown; known here: array, boolean, date, decimal, float, integer, json, string, timestamp
               types.integer: uses the unknown variable `size`; known here: scale, precision, item
               order_by.sideways: unknown; known here: ascending, descending
@@ -147,8 +147,8 @@ fn the_shape_of_a_folder_is_checked() {
         "name: mine\nextends: nobody\n",
         &[],
         expect![[r#"
-        the dialect `mine` cannot be used
-          there is no dialect folder `nobody`; built in: datafusion, postgres"#]],
+            the dialect `mine` cannot be used
+              there is no dialect folder `nobody`; built in: datafusion, duckdb, postgres"#]],
     );
     refused(
         "name: mine\nextends: postgres\n",

@@ -1,14 +1,25 @@
 //! Every engine against the same promises, in one test binary. Postgres is tested for real where
-//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`).
+//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`), DuckDB where
+//! `SPRINGLINE_TEST_DUCKDB` names its library.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "duckdb")]
+    mod duckdb;
+    #[cfg(feature = "datafusion")]
     mod files;
+    #[cfg_attr(not(feature = "datafusion"), allow(dead_code, reason = "only the embedded engine needs all of it"))]
     mod kit;
+    #[cfg(feature = "datafusion")]
     mod most_frequent;
+    #[cfg(feature = "datafusion")]
     mod options;
+    #[cfg(feature = "datafusion")]
     mod plans;
+    #[cfg(feature = "postgres")]
     mod postgres;
+    #[cfg(feature = "postgres")]
     mod postgres_errors;
+    #[cfg(feature = "datafusion")]
     mod state;
 }

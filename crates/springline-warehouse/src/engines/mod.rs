@@ -3,6 +3,8 @@
 
 #[cfg(feature = "datafusion")]
 mod datafusion;
+#[cfg(feature = "duckdb")]
+mod duckdb;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "postgres")]
@@ -25,6 +27,8 @@ struct Engine {
 static ENGINES: &[Engine] = &[
     #[cfg(feature = "datafusion")]
     datafusion::ENGINE,
+    #[cfg(feature = "duckdb")]
+    duckdb::ENGINE,
     #[cfg(feature = "postgres")]
     postgres::ENGINE,
 ];
