@@ -3,11 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "datafusion")]
     mod files;
+    #[cfg_attr(not(feature = "datafusion"), allow(dead_code, reason = "some of it is for the embedded engine"))]
     mod kit;
+    #[cfg(feature = "datafusion")]
     mod most_frequent;
+    #[cfg(all(feature = "datafusion", feature = "postgres"))]
     mod options;
+    #[cfg(feature = "postgres")]
     mod postgres;
+    #[cfg(feature = "postgres")]
     mod postgres_errors;
+    #[cfg(feature = "snowflake")]
+    mod snowflake;
+    #[cfg(feature = "datafusion")]
     mod state;
 }

@@ -4,6 +4,7 @@
 //! there they fail. `SPRINGLINE_TEST_ONLY=duckdb,postgres` leaves out all others.
 
 mod postgres;
+mod snowflake;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub struct Server {
 /// What starts a server's database; `None`, with a word why, where there is no such server.
 type Start = fn() -> Option<Server>;
 
-const ALL: &[(&str, Start)] = &[("postgres", postgres::start)];
+const ALL: &[(&str, Start)] = &[("postgres", postgres::start), ("snowflake", snowflake::start)];
 
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {

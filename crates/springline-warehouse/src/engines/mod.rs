@@ -7,6 +7,8 @@ mod datafusion;
 mod http;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "snowflake")]
+mod snowflake;
 
 use crate::{EngineSpec, TargetConfig, Warehouse, WarehouseError};
 use std::sync::Arc;
@@ -27,6 +29,8 @@ static ENGINES: &[Engine] = &[
     datafusion::ENGINE,
     #[cfg(feature = "postgres")]
     postgres::ENGINE,
+    #[cfg(feature = "snowflake")]
+    snowflake::ENGINE,
 ];
 
 /// The engines this build can talk to, as plain data.
