@@ -12,7 +12,7 @@ mod engines {
     mod kit;
     #[cfg(feature = "datafusion")]
     mod most_frequent;
-    #[cfg(feature = "datafusion")]
+    #[cfg(all(feature = "datafusion", feature = "postgres"))]
     mod options;
     #[cfg(feature = "datafusion")]
     mod plans;
@@ -20,6 +20,8 @@ mod engines {
     mod postgres;
     #[cfg(feature = "postgres")]
     mod postgres_errors;
+    #[cfg(feature = "snowflake")]
+    mod snowflake;
     #[cfg(feature = "datafusion")]
     mod state;
 }

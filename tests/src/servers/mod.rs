@@ -5,6 +5,7 @@
 
 mod duckdb;
 mod postgres;
+mod snowflake;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +34,11 @@ pub struct Server {
 /// What starts a server's database; `None`, with a word why, where there is no such server.
 type Start = fn() -> Option<Server>;
 
-const ALL: &[(&str, Start)] = &[("duckdb", duckdb::start), ("postgres", postgres::start)];
+const ALL: &[(&str, Start)] = &[
+    ("duckdb", duckdb::start),
+    ("postgres", postgres::start),
+    ("snowflake", snowflake::start),
+];
 
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {

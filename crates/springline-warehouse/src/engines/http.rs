@@ -22,6 +22,7 @@ pub(crate) enum Repeat {
     Harmless,
     /// It may have an effect: sent again only where the server says that it did nothing (429, 503), or was never
     /// reached.
+    #[allow(dead_code, reason = "not every engine has such requests")]
     Harmful,
 }
 

@@ -9,6 +9,8 @@ mod duckdb;
 mod http;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "snowflake")]
+mod snowflake;
 
 use crate::{EngineSpec, TargetConfig, Warehouse, WarehouseError};
 use std::sync::Arc;
@@ -31,6 +33,8 @@ static ENGINES: &[Engine] = &[
     duckdb::ENGINE,
     #[cfg(feature = "postgres")]
     postgres::ENGINE,
+    #[cfg(feature = "snowflake")]
+    snowflake::ENGINE,
 ];
 
 /// The engines this build can talk to, as plain data.
