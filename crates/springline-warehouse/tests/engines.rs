@@ -3,11 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "databricks")]
+    mod databricks;
+    #[cfg(feature = "datafusion")]
     mod files;
     mod kit;
+    #[cfg(feature = "datafusion")]
     mod most_frequent;
+    #[cfg(all(feature = "datafusion", feature = "postgres"))]
     mod options;
+    #[cfg(feature = "postgres")]
     mod postgres;
+    #[cfg(feature = "postgres")]
     mod postgres_errors;
+    #[cfg(feature = "datafusion")]
     mod state;
 }

@@ -121,7 +121,8 @@ class Statement:
         self.done.set()
 
     def execute(self):
-        sql = self.body["statement"].strip().rstrip(";")
+        # The comment before a statement is the tag of whoever sent it.
+        sql = re.sub(r"^\s*/\*.*?\*/\s*", "", self.body["statement"]).strip().rstrip(";")
         if "no_grant" in sql and "SELECT" in sql:
             raise Refused(
                 "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n"
