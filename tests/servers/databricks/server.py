@@ -12,7 +12,8 @@ the dialect prints, becomes a replaced table made of a full join; each is first 
 There are no grants: what names `no_grant` is refused in the words of Unity Catalog. For what names `drop_connection`
 the connection ends in the middle of the result. The client `brief` gets tokens that are refused after two requests.
 
-server.py <port> <folder>: listens on 127.0.0.1 and keeps its files in the folder. /ready answers once Spark is up.
+server.py <port> <folder>: listens on 127.0.0.1 and keeps its files in the folder. /ready answers once Spark is up,
+/running/<text> tells how many statements with that text run, and /parse hands a text to Spark's parser alone.
 """
 
 import base64
@@ -304,6 +305,10 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].strip("/").split("/")
         if self.path == "/ready":
             return self.reply(200 if spark else 503, {"ready": spark is not None})
+        if path[0] == "running":
+            # For tests of what is cancelled: the statements that run and hold this text.
+            held = (s for s in list(statements.values()) if not s.done.is_set() and path[1] in s.body["statement"])
+            return self.reply(200, {"running": sum(1 for _ in held)})
         if path[0] == "links":
             if self.headers.get("Authorization"):
                 return self.reply(400, {"message": "a token was sent to the storage of results"})
@@ -330,6 +335,13 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/oidc/v1/token":
             return self.mint(body)
+        if self.path == "/parse":
+            # For tests of printed SQL: what the parser says, without running anything.
+            try:
+                spark._jsparkSession.sessionState().sqlParser().parsePlan(body.decode())
+                return self.reply(200, {})
+            except Exception as error:  # noqa: BLE001: whatever the parser says
+                return self.reply(400, {"message": str(error)})
         if not self.authorised():
             return None
         if self.path.endswith("/cancel"):
