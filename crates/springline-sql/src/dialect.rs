@@ -38,6 +38,9 @@ pub struct Dialect {
     pub(crate) literals: Vec<Template>,
     pub(crate) ascending: Mapping,
     pub(crate) descending: Mapping,
+    /// The terms of an order as values, for aggregates without ORDER BY.
+    pub(crate) ascending_key: Mapping,
+    pub(crate) descending_key: Mapping,
     pub(crate) cast: Mapping,
     pub(crate) try_cast: Mapping,
     /// In the order of the function table.
@@ -209,7 +212,13 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
     let literals = checker.templates("literals", &definition.literals, &LITERALS, Place::Literal);
     let ascending = checker.entry("order_by.ascending", definition.order_by.get("ascending"), Place::Scalar);
     let descending = checker.entry("order_by.descending", definition.order_by.get("descending"), Place::Scalar);
-    checker.unknown("order_by", definition.order_by.keys(), &["ascending", "descending"]);
+    let mut key = |name: &str| match definition.order_by.get(name) {
+        None => Some(Mapping::none("the dialect has no values that stand for an order")),
+        entry => checker.entry(&format!("order_by.{name}"), entry, Place::Scalar),
+    };
+    let (ascending_key, descending_key) = (key("ascending_key"), key("descending_key"));
+    let terms = ["ascending", "descending", "ascending_key", "descending_key"];
+    checker.unknown("order_by", definition.order_by.keys(), &terms);
     let cast = checker.entry("cast", definition.cast.as_ref(), Place::Scalar);
     let try_cast = checker.entry("try_cast", definition.try_cast.as_ref(), Place::Scalar);
     let identifiers = checker.quoting("identifiers", definition.identifiers);
@@ -227,6 +236,8 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         literals: literals?,
         ascending: ascending?,
         descending: descending?,
+        ascending_key: ascending_key?,
+        descending_key: descending_key?,
         cast: cast?,
         try_cast: try_cast?,
         functions: functions?,

@@ -139,7 +139,14 @@ impl<'d> Printer<'d> {
     }
 
     fn order_term(&mut self, expr: &RelExpr, descending: bool) -> Result<(), PrintError> {
-        let mapping = if descending { &self.dialect.descending } else { &self.dialect.ascending };
+        self.ordered(expr, if descending { &self.dialect.descending } else { &self.dialect.ascending })
+    }
+
+    fn order_key(&mut self, expr: &RelExpr, descending: bool) -> Result<(), PrintError> {
+        self.ordered(expr, if descending { &self.dialect.descending_key } else { &self.dialect.ascending_key })
+    }
+
+    fn ordered(&mut self, expr: &RelExpr, mapping: &Mapping) -> Result<(), PrintError> {
         let frame = Frame::new("order by", std::slice::from_ref(expr), &expr.ty);
         let template = self.supported(select(mapping, frame.args, None), &frame)?;
         self.fill(template, &frame)
@@ -357,8 +364,10 @@ impl<'d> Printer<'d> {
                 None => self.expr(&Expr::literal(Literal::Boolean(true)), need),
             },
             Variable::Filtered => self.filtered(frame, need),
-            Variable::OrderBy => self.aggregate_order(frame, false),
-            Variable::ReverseOrderBy => self.aggregate_order(frame, true),
+            Variable::OrderBy => self.aggregate_order(frame, false, Self::order_term),
+            Variable::ReverseOrderBy => self.aggregate_order(frame, true, Self::order_term),
+            Variable::OrderKeys => self.aggregate_order(frame, false, Self::order_key),
+            Variable::ReverseOrderKeys => self.aggregate_order(frame, true, Self::order_key),
             // Templates of functions cannot name these: the folder would have been refused.
             Variable::Value | Variable::Item | Variable::Precision => Ok(()),
         }
@@ -440,28 +449,33 @@ impl<'d> Printer<'d> {
     }
 
     /// The order of an aggregate's rows, or its reverse; of rows at one place the smallest argument is first.
-    fn aggregate_order(&mut self, frame: &Frame<'_>, reverse: bool) -> Result<(), PrintError> {
+    fn aggregate_order(
+        &mut self,
+        frame: &Frame<'_>,
+        reverse: bool,
+        term: fn(&mut Self, &RelExpr, bool) -> Result<(), PrintError>,
+    ) -> Result<(), PrintError> {
         let value = frame.args.first();
         let is_value = |term: &OrderBy<ColumnRef>| Some(&term.expr) == value;
         // A later term that is the value itself only breaks ties, and ties have their own rule.
         let own = frame.order_by.iter().enumerate().filter(|(i, term)| *i == 0 || !is_value(term));
-        let own: Vec<&OrderBy<ColumnRef>> = own.map(|(_, term)| term).collect();
+        let own: Vec<&OrderBy<ColumnRef>> = own.map(|(_, own)| own).collect();
         let tie = value.filter(|value| !matches!(value.ty, Type::Json | Type::Array(_)));
         let tie = tie.filter(|_| !own.first().is_some_and(|term| is_value(term)));
         if own.is_empty() && tie.is_none() {
             return Err(PrintError::Empty("the order of an aggregate"));
         }
-        for (i, term) in own.iter().enumerate() {
+        for (i, own) in own.iter().enumerate() {
             if i > 0 {
                 self.out.push_str(", ");
             }
-            self.order_term(&term.expr, term.descending != reverse)?;
+            term(self, &own.expr, own.descending != reverse)?;
         }
         let Some(tie) = tie else { return Ok(()) };
         if !own.is_empty() {
             self.out.push_str(", ");
         }
-        self.order_term(tie, false)
+        term(self, tie, false)
     }
 }
 

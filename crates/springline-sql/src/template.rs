@@ -63,6 +63,10 @@ pub(crate) enum Variable {
     OrderBy,
     /// The same from the end, but the argument in its own order.
     ReverseOrderBy,
+    /// The order of an aggregate as values, smallest first, for an engine whose aggregates take no ORDER BY.
+    OrderKeys,
+    /// The same from the end, but the argument in its own order.
+    ReverseOrderKeys,
     /// The text of a literal's value, already escaped.
     Value,
     /// The printed type of an array's items.
@@ -70,8 +74,8 @@ pub(crate) enum Variable {
 }
 
 use Variable::{
-    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, OrderBy, Precision, Rest, ReverseOrderBy, Scale,
-    Suffix, Type,
+    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, OrderBy, OrderKeys, Precision, Rest, ReverseOrderBy,
+    ReverseOrderKeys, Scale, Suffix, Type,
 };
 
 const ALL: &[(&str, Variable)] = &[
@@ -95,6 +99,8 @@ const ALL: &[(&str, Variable)] = &[
     ("filtered", Filtered),
     ("order_by", OrderBy),
     ("reverse_order_by", ReverseOrderBy),
+    ("order_keys", OrderKeys),
+    ("reverse_order_keys", ReverseOrderKeys),
     ("value", Variable::Value),
     ("item", Item),
 ];
@@ -128,7 +134,7 @@ impl Place {
         matches!(
             (self, variable),
             (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type | Scale)
-                | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy)
+                | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys)
                 | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)
         )

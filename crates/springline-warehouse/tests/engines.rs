@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "databricks")]
+    mod databricks;
     #[cfg(feature = "duckdb")]
     mod duckdb;
     #[cfg(feature = "datafusion")]

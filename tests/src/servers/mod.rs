@@ -3,6 +3,7 @@
 //! A warehouse that is not there makes its tests say so and pass, except where `SPRINGLINE_REQUIRE_ENGINES` names it:
 //! there they fail. `SPRINGLINE_TEST_ONLY=duckdb,postgres` leaves out all others.
 
+mod databricks;
 mod duckdb;
 mod postgres;
 mod snowflake;
@@ -35,6 +36,7 @@ pub struct Server {
 type Start = fn() -> Option<Server>;
 
 const ALL: &[(&str, Start)] = &[
+    ("databricks", databricks::start),
     ("duckdb", duckdb::start),
     ("postgres", postgres::start),
     ("snowflake", snowflake::start),

@@ -1,6 +1,8 @@
 //! The registry: the one place that lists the engines. An engine is a module with an `ENGINE`, behind the cargo
 //! feature of its name.
 
+#[cfg(feature = "databricks")]
+mod databricks;
 #[cfg(feature = "datafusion")]
 mod datafusion;
 #[cfg(feature = "duckdb")]
@@ -27,6 +29,8 @@ struct Engine {
 }
 
 static ENGINES: &[Engine] = &[
+    #[cfg(feature = "databricks")]
+    databricks::ENGINE,
     #[cfg(feature = "datafusion")]
     datafusion::ENGINE,
     #[cfg(feature = "duckdb")]
