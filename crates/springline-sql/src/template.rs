@@ -39,6 +39,8 @@ pub(crate) enum Variable {
     ArgType(usize),
     /// The digits behind the point of the first argument, a decimal.
     ArgScale,
+    /// The second argument, a constant path of steps with points between them, as the text of a JSONPath.
+    JsonPath,
     /// All arguments, with commas.
     Args,
     /// All arguments but the first, with commas.
@@ -47,9 +49,9 @@ pub(crate) enum Variable {
     AnyNull,
     /// The printed type of the result.
     Type,
-    /// The digits behind the point of a decimal type.
+    /// The digits behind the point of a decimal type; in a function's template, of its result.
     Scale,
-    /// The digits of a decimal type.
+    /// The digits of a decimal type; in a function's template, of its result.
     Precision,
     /// The FILTER or the OVER of a call, or nothing.
     Suffix,
@@ -70,8 +72,8 @@ pub(crate) enum Variable {
 }
 
 use Variable::{
-    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, OrderBy, Precision, Rest, ReverseOrderBy, Scale,
-    Suffix, Type,
+    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, JsonPath, OrderBy, Precision, Rest, ReverseOrderBy,
+    Scale, Suffix, Type,
 };
 
 const ALL: &[(&str, Variable)] = &[
@@ -84,6 +86,7 @@ const ALL: &[(&str, Variable)] = &[
     ("c_type", ArgType(2)),
     ("d_type", ArgType(3)),
     ("a_scale", ArgScale),
+    ("json_path", JsonPath),
     ("args", Args),
     ("rest", Rest),
     ("any_null", AnyNull),
@@ -127,8 +130,10 @@ impl Place {
     fn allows(self, variable: Variable) -> bool {
         matches!(
             (self, variable),
-            (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type)
-                | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy)
+            (
+                Place::Scalar | Place::Aggregate,
+                Arg(_) | ArgType(_) | ArgScale | JsonPath | Args | Rest | AnyNull | Type | Scale | Precision
+            ) | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy)
                 | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)
         )

@@ -49,7 +49,10 @@ fn a_form_may_be_for_one_text() {
     assert_eq!(left(text("x y")), "SHORT(2)");
     assert_eq!(left(text("x")), "LEFT('x', 2)");
     assert_eq!(left(column("name")), "LEFT(\"s\".\"name\", 2)");
-    refused(&yaml.replace("any", "text"), &[], expect![[r#"
+    refused(
+        &yaml.replace("any", "text"),
+        &[],
+        expect![[r#"
         the dialect `mine` cannot be used
           mine/dialect.yaml: error: line 6 column 36: there is no type `text`; known: any, literal, boolean, integer, decimal, float, string, date, timestamp, json, array, ..., or a text in quotes
          --> <input>:6:36
@@ -57,7 +60,8 @@ fn a_form_may_be_for_one_text() {
         4 |   left:
         5 |     sql: LEFT({{ a }}, {{ b }})
         6 |     overloads: [{ types: ["'x y'", text], sql: "SHORT({{ b }})" }]
-          |                                    ^ there is no type `text`; known: any, literal, boolean, integer, decimal, float, string, date, timestamp, json, array, ..., or a text in quotes"#]]);
+          |                                    ^ there is no type `text`; known: any, literal, boolean, integer, decimal, float, string, date, timestamp, json, array, ..., or a text in quotes"#]],
+    );
 }
 
 #[test]
