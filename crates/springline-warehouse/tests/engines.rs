@@ -1,23 +1,13 @@
 //! Every engine against the same promises, in one test binary. Postgres is tested for real where
-//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`), BigQuery
-//! against the double of its API that `SPRINGLINE_TEST_BIGQUERY` names (tests/servers/bigquery).
+//! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
-    #[cfg(feature = "bigquery")]
-    mod bigquery;
-    #[cfg(feature = "datafusion")]
     mod files;
-    #[allow(dead_code, reason = "not every engine needs all of it")]
     mod kit;
-    #[cfg(feature = "datafusion")]
     mod most_frequent;
-    #[cfg(all(feature = "datafusion", feature = "postgres"))]
     mod options;
-    #[cfg(feature = "postgres")]
     mod postgres;
-    #[cfg(feature = "postgres")]
     mod postgres_errors;
-    #[cfg(feature = "datafusion")]
     mod state;
 }

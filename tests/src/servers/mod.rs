@@ -3,7 +3,6 @@
 //! A warehouse that is not there makes its tests say so and pass, except where `SPRINGLINE_REQUIRE_ENGINES` names it:
 //! there they fail. `SPRINGLINE_TEST_ONLY=duckdb,postgres` leaves out all others.
 
-mod bigquery;
 mod postgres;
 
 use std::collections::BTreeMap;
@@ -33,7 +32,7 @@ pub struct Server {
 /// What starts a server's database; `None`, with a word why, where there is no such server.
 type Start = fn() -> Option<Server>;
 
-const ALL: &[(&str, Start)] = &[("bigquery", bigquery::start), ("postgres", postgres::start)];
+const ALL: &[(&str, Start)] = &[("postgres", postgres::start)];
 
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {

@@ -1,8 +1,6 @@
 //! The registry: the one place that lists the engines. An engine is a module with an `ENGINE`, behind the cargo
 //! feature of its name.
 
-#[cfg(feature = "bigquery")]
-mod bigquery;
 #[cfg(feature = "datafusion")]
 mod datafusion;
 #[cfg(feature = "http")]
@@ -25,8 +23,6 @@ struct Engine {
 }
 
 static ENGINES: &[Engine] = &[
-    #[cfg(feature = "bigquery")]
-    bigquery::ENGINE,
     #[cfg(feature = "datafusion")]
     datafusion::ENGINE,
     #[cfg(feature = "postgres")]
