@@ -337,6 +337,12 @@ impl<'d> Printer<'d> {
                 self.dialect.write_type(ty, &mut self.out);
                 Ok(())
             }
+            Variable::JsonPath => {
+                let ExprKind::Literal(Literal::String(path)) = &self.argument(frame, 1, variable)?.kind else {
+                    return Err(self.unsupported("its path is not constant", frame));
+                };
+                self.dialect.write_string(&json_path(path), &mut self.out)
+            }
             Variable::Args => self.arguments(frame, 0, variable),
             Variable::Rest => self.arguments(frame, 1, variable),
             Variable::AnyNull => self.any_null(frame.args, need),
@@ -351,11 +357,12 @@ impl<'d> Printer<'d> {
                 self.out.push_str(&scale.to_string());
                 Ok(())
             }
-            Variable::Scale => {
-                let Type::Decimal { scale, .. } = frame.ty else {
+            Variable::Scale | Variable::Precision => {
+                let Type::Decimal { precision, scale } = frame.ty else {
                     return Err(self.unsupported("its template is for a decimal result only", frame));
                 };
-                self.out.push_str(&scale.to_string());
+                let digits = if variable == Variable::Scale { scale } else { precision };
+                self.out.push_str(&digits.to_string());
                 Ok(())
             }
             Variable::Suffix => self.suffix(&frame.suffix),
@@ -369,7 +376,7 @@ impl<'d> Printer<'d> {
             Variable::OrderKeys => self.aggregate_order(frame, false, Self::order_key),
             Variable::ReverseOrderKeys => self.aggregate_order(frame, true, Self::order_key),
             // Templates of functions cannot name these: the folder would have been refused.
-            Variable::Value | Variable::Item | Variable::Precision => Ok(()),
+            Variable::Value | Variable::Item => Ok(()),
         }
     }
 
@@ -477,6 +484,18 @@ impl<'d> Printer<'d> {
         }
         term(self, tie, false)
     }
+}
+
+/// Steps with points between them as JSONPath: a number is a place in a list.
+fn json_path(steps: &str) -> String {
+    let is_place = |step: &str| step.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = |step: &str| step.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let step = |step: &str| match step {
+        _ if is_place(step) => format!("[{step}]"),
+        _ if is_word(step) => format!(".{step}"),
+        _ => format!(".\"{step}\""),
+    };
+    std::iter::once("$".to_owned()).chain(steps.split('.').map(step)).collect()
 }
 
 /// The form for these arguments and, for a cast, the type it gives.

@@ -39,6 +39,8 @@ pub(crate) enum Variable {
     ArgType(usize),
     /// The digits behind the point of the first argument, a decimal.
     ArgScale,
+    /// The second argument, a constant path of steps with points between them, as the text of a JSONPath.
+    JsonPath,
     /// All arguments, with commas.
     Args,
     /// All arguments but the first, with commas.
@@ -49,7 +51,7 @@ pub(crate) enum Variable {
     Type,
     /// The digits behind the point of a decimal type; in a function's template, of its result.
     Scale,
-    /// The digits of a decimal type.
+    /// The digits of a decimal type; in a function's template, of its result.
     Precision,
     /// The FILTER or the OVER of a call, or nothing.
     Suffix,
@@ -74,8 +76,8 @@ pub(crate) enum Variable {
 }
 
 use Variable::{
-    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, OrderBy, OrderKeys, Precision, Rest, ReverseOrderBy,
-    ReverseOrderKeys, Scale, Suffix, Type,
+    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, JsonPath, OrderBy, OrderKeys, Precision, Rest,
+    ReverseOrderBy, ReverseOrderKeys, Scale, Suffix, Type,
 };
 
 const ALL: &[(&str, Variable)] = &[
@@ -88,6 +90,7 @@ const ALL: &[(&str, Variable)] = &[
     ("c_type", ArgType(2)),
     ("d_type", ArgType(3)),
     ("a_scale", ArgScale),
+    ("json_path", JsonPath),
     ("args", Args),
     ("rest", Rest),
     ("any_null", AnyNull),
@@ -133,8 +136,10 @@ impl Place {
     fn allows(self, variable: Variable) -> bool {
         matches!(
             (self, variable),
-            (Place::Scalar | Place::Aggregate, Arg(_) | ArgType(_) | ArgScale | Args | Rest | AnyNull | Type | Scale)
-                | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys)
+            (
+                Place::Scalar | Place::Aggregate,
+                Arg(_) | ArgType(_) | ArgScale | JsonPath | Args | Rest | AnyNull | Type | Scale | Precision
+            ) | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys)
                 | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)
         )
