@@ -139,8 +139,10 @@ impl Place {
             (
                 Place::Scalar | Place::Aggregate,
                 Arg(_) | ArgType(_) | ArgScale | JsonPath | Args | Rest | AnyNull | Type | Scale | Precision
-            ) | (Place::Aggregate, Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys)
-                | (Place::Literal, Variable::Value | Type)
+            ) | (
+                Place::Aggregate,
+                Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys
+            ) | (Place::Literal, Variable::Value | Type)
                 | (Place::Type, Precision | Scale | Item)
         )
     }

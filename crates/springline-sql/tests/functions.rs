@@ -301,7 +301,10 @@ fn every_case_parses_in_its_dialect() {
     for (name, parser) in common::parsers() {
         let dialect = Dialect::embedded(name).unwrap();
         for case in cases() {
-            let sql = common::statement(&dialect, &case.expr).unwrap();
+            let sql = match common::statement(&dialect, &case.expr) {
+                Err(PrintError::Unsupported { .. }) => continue,
+                sql => sql.unwrap(),
+            };
             common::parse(parser.as_ref(), &sql)
                 .unwrap_or_else(|error| panic!("{name} {}: {error}\n{sql}", case.label));
         }

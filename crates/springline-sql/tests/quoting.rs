@@ -72,7 +72,7 @@ proptest! {
 
     #[test]
     fn names_survive(relation in nasty(), column in nasty(), alias in nasty()) {
-        for name in Dialect::names() {
+        for (name, _) in common::parsers() {
             let leaf = ColumnRef { relation: relation.clone(), column: column.clone() };
             let columns = vec![OutputColumn { name: alias.clone(), expr: Expr::leaf(leaf, Type::String) }];
             let items = read_back(name, columns);
@@ -85,7 +85,7 @@ proptest! {
 
     #[test]
     fn texts_survive(value in nasty()) {
-        for name in Dialect::names() {
+        for (name, _) in common::parsers() {
             let expr = Expr::literal(Literal::String(value.clone()));
             let items = read_back(name, vec![OutputColumn { name: "x".to_owned(), expr }]);
             let (Ast::Value(read), Some(_)) = &items[0] else { panic!("{items:?}") };
@@ -95,7 +95,7 @@ proptest! {
 
     #[test]
     fn numbers_survive(float in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL, integer: i64, unscaled in -(10i128.pow(38) - 1)..10i128.pow(38), scale in 0u8..=38) {
-        for name in Dialect::names() {
+        for (name, _) in common::parsers() {
             let columns = [Literal::Float(float), Literal::Integer(integer), Literal::Decimal { unscaled, scale }]
                 .map(|literal| OutputColumn { name: "x".to_owned(), expr: Expr::literal(literal) });
             let items = read_back(name, columns.to_vec());

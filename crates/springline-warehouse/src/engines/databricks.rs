@@ -195,8 +195,7 @@ fn result_schema(api: &Api, done: &Done) -> Result<SchemaRef, WarehouseError> {
     for column in done.columns() {
         let Some(data_type) = decode::arrow_type(&column.type_text) else {
             let name = &column.name;
-            let message =
-                format!("column `{name}` has the Databricks type {}, which cannot be read", column.type_text);
+            let message = format!("column `{name}` has the Databricks type {}, which cannot be read", column.type_text);
             let error = api.place().error(ErrorKind::Type, message).with_column(name);
             return Err(error.with_hint(format!("turn it into text, for example `TO_JSON({name})`")));
         };

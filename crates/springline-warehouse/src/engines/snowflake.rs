@@ -41,7 +41,12 @@ const SPEC: EngineSpec = EngineSpec {
         option("role", false, "Role to run as; left out, the user's default role.", None),
         option("warehouse", false, "Warehouse to run on; left out, the user's default warehouse.", None),
         option("database", true, "Database of the tables, in the case that Snowflake shows.", None),
-        option("schema", false, "Schema of tables that are named without one, in the case that Snowflake shows.", Some("PUBLIC")),
+        option(
+            "schema",
+            false,
+            "Schema of tables that are named without one, in the case that Snowflake shows.",
+            Some("PUBLIC"),
+        ),
         option(
             "statement_timeout_secs",
             false,
@@ -138,8 +143,7 @@ impl Warehouse for Snowflake {
     async fn query(&self, sql: &str) -> Result<Rows, WarehouseError> {
         let result = self.session.run(sql, None).await?;
         let schema = decode::schema(&result.result_set_meta_data.row_type);
-        let reading =
-            Reading { session: Arc::clone(&self.session), schema: Arc::clone(&schema), result, next: 0 };
+        let reading = Reading { session: Arc::clone(&self.session), schema: Arc::clone(&schema), result, next: 0 };
         let stream = stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.next_batch().await?.map(|batch| (batch, reading)))
         });

@@ -100,7 +100,8 @@ async fn types_arrive_exactly_with_their_nulls_in_both_forms() {
         assert_eq!(types, expected, "{form}");
         let lines = rows(&*warehouse, TYPES).await;
         assert!(lines[1].starts_with("1|true|2|3|4|5|1.5|0.1|-1234567890.12|é"), "{form}: {}", lines[1]);
-        let rest = "1969-12-31|2024-01-02T03:04:05.678901Z|2024-01-02T03:04:05|00ff|[x, , y\"]|[2024-01-01T00:00:00Z, ]";
+        let rest =
+            "1969-12-31|2024-01-02T03:04:05.678901Z|2024-01-02T03:04:05|00ff|[x, , y\"]|[2024-01-01T00:00:00Z, ]";
         assert!(lines[1].ends_with(rest), "{form}: {}", lines[1]);
         let all = batches(&*warehouse, TYPES).await.unwrap();
         let times = all[0].column(11);
@@ -114,9 +115,12 @@ async fn results_of_many_chunks_come_whole_and_in_order() {
     let Some(host) = host() else { return };
     for form in ["links", "inline"] {
         let warehouse = connect(target(&host, &[("results", form)])).await.unwrap();
-        let all = batches(&*warehouse, "SELECT id, CONCAT('row ', id) AS txt FROM RANGE(0, 23000, 1, 1)").await.unwrap();
+        let all =
+            batches(&*warehouse, "SELECT id, CONCAT('row ', id) AS txt FROM RANGE(0, 23000, 1, 1)").await.unwrap();
         assert!(all.len() >= 5, "{} batches", all.len());
-        let ids = all.iter().flat_map(|batch| batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec());
+        let ids = all
+            .iter()
+            .flat_map(|batch| batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec());
         assert!(ids.eq(0..23_000), "{form}");
         // A result without rows still has its columns.
         assert_eq!(rows(&*warehouse, "SELECT 1 AS a, 'x' AS b WHERE FALSE").await, ["a|b"], "{form}");
@@ -137,14 +141,26 @@ fn many(count: i64) -> RecordBatch {
         ("id", Arc::new(Int64Array::from(ids.clone()))),
         ("txt", Arc::new(ids.iter().map(text).collect::<StringArray>())),
         ("amount", Arc::new(Decimal128Array::from_iter_values(amounts).with_precision_and_scale(12, 2).unwrap())),
-        ("at", Arc::new(TimestampMicrosecondArray::from_iter(ids.iter().map(|id| (id % 3 != 0).then_some(id * 86_400_000_001))).with_timezone("UTC"))),
-        ("day", Arc::new(Date32Array::from_iter_values(ids.iter().map(|id| i32::try_from(*id % 20_000).unwrap() - 10_000)))),
+        (
+            "at",
+            Arc::new(
+                TimestampMicrosecondArray::from_iter(ids.iter().map(|id| (id % 3 != 0).then_some(id * 86_400_000_001)))
+                    .with_timezone("UTC"),
+            ),
+        ),
+        (
+            "day",
+            Arc::new(Date32Array::from_iter_values(ids.iter().map(|id| i32::try_from(*id % 20_000).unwrap() - 10_000))),
+        ),
         ("ok", Arc::new(BooleanArray::from_iter(ids.iter().map(|id| (id % 3 != 0).then_some(id % 2 == 0))))),
-        ("rate", Arc::new(Float64Array::from_iter(ids.iter().map(|id| match id % 4 {
-            0 => f64::NAN,
-            1 => f64::NEG_INFINITY,
-            _ => 0.1 * f64::from(i32::try_from(*id).unwrap()),
-        })))),
+        (
+            "rate",
+            Arc::new(Float64Array::from_iter(ids.iter().map(|id| match id % 4 {
+                0 => f64::NAN,
+                1 => f64::NEG_INFINITY,
+                _ => 0.1 * f64::from(i32::try_from(*id).unwrap()),
+            }))),
+        ),
         ("raw", Arc::new(BinaryArray::from_iter_values(ids.iter().map(|id| id.to_le_bytes())))),
         ("tags", Arc::new(tags)),
     ];
@@ -331,7 +347,10 @@ async fn the_place_and_its_tables_are_told() {
     let about = warehouse.about().await.unwrap();
     assert!(about.version.starts_with("Databricks SQL (Spark 4."), "{about:?}");
     assert!(about.user.is_some() && about.now > Some(1_700_000_000_000_000), "{about:?}");
-    warehouse.execute("CREATE TABLE orders (id BIGINT, amount DECIMAL(12,2), tags ARRAY<STRING>, extra MAP<STRING, INT>)").await.unwrap();
+    warehouse
+        .execute("CREATE TABLE orders (id BIGINT, amount DECIMAL(12,2), tags ARRAY<STRING>, extra MAP<STRING, INT>)")
+        .await
+        .unwrap();
     warehouse.execute("INSERT INTO orders SELECT id, 1, NULL, NULL FROM RANGE(1000)").await.unwrap();
     let columns = warehouse.describe(&path("orders")).await;
     // A column without a counterpart is described all the same.

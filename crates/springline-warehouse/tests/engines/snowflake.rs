@@ -4,8 +4,8 @@
 use super::kit::{batches, failure, path, rows, stream};
 use arrow::{
     array::{
-        ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-        StringArray, TimestampMicrosecondArray,
+        ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array,
+        RecordBatch, StringArray, TimestampMicrosecondArray,
     },
     datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
@@ -58,9 +58,8 @@ async fn seen(word: &str) -> Vec<(String, bool, bool)> {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
-    let one = |s: &serde_json::Value| {
-        (s["tag"].as_str().unwrap_or("").to_owned(), s["cancelled"] == true, s["done"] == true)
-    };
+    let one =
+        |s: &serde_json::Value| (s["tag"].as_str().unwrap_or("").to_owned(), s["cancelled"] == true, s["done"] == true);
     body.as_array().unwrap().iter().map(one).collect()
 }
 
@@ -74,7 +73,8 @@ async fn every_type_is_read_and_loaded() {
         )
         .await
         .unwrap();
-    let at = |values: Vec<Option<i64>>| Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) as ArrayRef;
+    let at =
+        |values: Vec<Option<i64>>| Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) as ArrayRef;
     let batch = RecordBatch::try_from_iter([
         ("i", Arc::new(Int64Array::from(vec![Some(i64::MAX), None])) as ArrayRef),
         ("d", Arc::new(Decimal128Array::from(vec![Some(-123), None]).with_precision_and_scale(12, 2).unwrap())),
@@ -226,7 +226,10 @@ async fn what_is_missing_is_named_with_the_grant() {
     let config = target("WH_MISSING", &[("token", "good-token"), ("role", "NOBODY")]).unwrap();
     let error = failure(&*connect(config).await.unwrap(), "SELECT 1").await;
     assert_eq!(error.kind(), ErrorKind::Permission);
-    assert!(error.hint().unwrap().contains("GRANT USAGE, CREATE TABLE ON SCHEMA PUBLIC TO ROLE \"NOBODY\""), "{error:?}");
+    assert!(
+        error.hint().unwrap().contains("GRANT USAGE, CREATE TABLE ON SCHEMA PUBLIC TO ROLE \"NOBODY\""),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -249,8 +252,7 @@ async fn values_and_secrets_are_never_repeated() {
         .output()
         .unwrap();
     assert!(made.status.success());
-    let config =
-        target("WH_VALUES", &[("user", "tester"), ("private_key_path", other.to_str().unwrap())]).unwrap();
+    let config = target("WH_VALUES", &[("user", "tester"), ("private_key_path", other.to_str().unwrap())]).unwrap();
     let error = connect(config).await.unwrap().check().await.unwrap_err();
     std::fs::remove_file(other).unwrap();
     assert!(error.message().contains("user `tester`") && error.hint().unwrap().contains("RSA_PUBLIC_KEY"), "{error:?}");

@@ -77,10 +77,7 @@ pub(super) fn from_text(schema: &SchemaRef, rows: &[Vec<Option<String>>]) -> Res
         .map_err(|_| Failed { column: None, reason: "its columns are not those of the result".to_owned() })
 }
 
-fn text_column<'a>(
-    data_type: &DataType,
-    cells: impl Iterator<Item = Option<&'a str>>,
-) -> Result<ArrayRef, String> {
+fn text_column<'a>(data_type: &DataType, cells: impl Iterator<Item = Option<&'a str>>) -> Result<ArrayRef, String> {
     match data_type {
         DataType::Binary => {
             let bytes = cells.map(|cell| cell.map(base64).transpose()).collect::<Result<Vec<_>, _>>()?;
@@ -137,7 +134,11 @@ fn base64(text: &str) -> Result<Vec<u8>, String> {
 pub(super) fn from_arrow(schema: &SchemaRef, bytes: &[u8]) -> Result<Vec<RecordBatch>, Failed> {
     let failed = |error: ArrowError| {
         // Errors of a cast quote the value.
-        let reason = if matches!(error, ArrowError::CastError(_)) { "a value does not fit".to_owned() } else { error.to_string() };
+        let reason = if matches!(error, ArrowError::CastError(_)) {
+            "a value does not fit".to_owned()
+        } else {
+            error.to_string()
+        };
         Failed { column: None, reason }
     };
     let reader = StreamReader::try_new(bytes, None).map_err(failed)?;

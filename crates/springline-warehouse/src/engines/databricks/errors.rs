@@ -38,7 +38,8 @@ impl Place {
             401 => (
                 ErrorKind::Connection,
                 format!("Databricks at {host} does not accept the token"),
-                "it may have expired or been revoked: make a new one, or use `client_id` and `client_secret`".to_owned(),
+                "it may have expired or been revoked: make a new one, or use `client_id` and `client_secret`"
+                    .to_owned(),
             ),
             403 => (
                 ErrorKind::Permission,
@@ -75,7 +76,9 @@ impl Place {
             "TABLE_OR_VIEW_NOT_FOUND" | "SCHEMA_NOT_FOUND" | "CATALOG_NOT_FOUND" | "NO_SUCH_CATALOG_EXCEPTION" => {
                 self.missing_table(&text)
             }
-            "UNRESOLVED_COLUMN" | "UNRESOLVED_FIELD" | "FIELD_NOT_FOUND" | "COLUMN_NOT_FOUND" => self.missing_column(&text),
+            "UNRESOLVED_COLUMN" | "UNRESOLVED_FIELD" | "FIELD_NOT_FOUND" | "COLUMN_NOT_FOUND" => {
+                self.missing_column(&text)
+            }
             "DIVIDE_BY_ZERO" => self
                 .error(ErrorKind::Type, "[DIVIDE_BY_ZERO] Division by zero.")
                 .with_hint("guard the divisor, for example with nullif(divisor, 0)"),

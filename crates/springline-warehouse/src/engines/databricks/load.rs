@@ -112,8 +112,7 @@ impl Staging {
         }
         let name = quoted(&path);
         let mut staging = Self { api: Arc::clone(api), name, is_there: true };
-        let sql =
-            format!("CREATE TABLE {} AS SELECT {} FROM {} LIMIT 0", staging.name, names(schema), quoted(table));
+        let sql = format!("CREATE TABLE {} AS SELECT {} FROM {} LIMIT 0", staging.name, names(schema), quoted(table));
         if let Err(error) = api.run(&sql, &[], Form::Inline).await {
             staging.is_there = false;
             return Err(error);

@@ -77,10 +77,8 @@ impl Tokens {
             })
             .await?;
         if !answer.status.is_success() {
-            let message = format!(
-                "the service principal `{id}` was refused a token (status {})",
-                answer.status.as_u16()
-            );
+            let message =
+                format!("the service principal `{id}` was refused a token (status {})", answer.status.as_u16());
             return Err(http
                 .error(ErrorKind::Connection, message)
                 .with_hint("check `client_id` and `client_secret`: the secret may have expired or been deleted"));

@@ -160,7 +160,8 @@ fn boolean(text: &str) -> Result<bool, String> {
 }
 
 fn decimal(text: &str, precision: u8, scale: i8) -> Result<i128, String> {
-    let parsed = arrow::compute::kernels::cast_utils::parse_decimal::<arrow::datatypes::Decimal256Type>(text, 76, scale);
+    let parsed =
+        arrow::compute::kernels::cast_utils::parse_decimal::<arrow::datatypes::Decimal256Type>(text, 76, scale);
     let value: i256 = parsed.map_err(|_| "it is no number".to_owned())?;
     let value = value.to_i128().ok_or_else(|| "it has too many digits".to_owned())?;
     if value.unsigned_abs() >= 10_u128.saturating_pow(u32::from(precision)) {

@@ -69,7 +69,9 @@ impl Snowflake {
         let places = ["schema_name", "table_name", "column_name", "key_sequence"].map(place);
         let mut keys: Vec<_> = rows
             .into_iter()
-            .map(|row| places.map(|place| place.and_then(|place| row.get(place).cloned().flatten()).unwrap_or_default()))
+            .map(|row| {
+                places.map(|place| place.and_then(|place| row.get(place).cloned().flatten()).unwrap_or_default())
+            })
             .map(|[schema, table, column, number]| (number.parse::<u32>().unwrap_or(0), (schema, table, column)))
             .collect();
         keys.sort();

@@ -48,8 +48,7 @@ pub(crate) async fn load(
     }
     stage.insert(session, &mut pending).await?;
     let values: Vec<String> = names.iter().zip(&types).map(|(name, ty)| value(name, ty)).collect();
-    let sql =
-        format!("INSERT INTO {} ({columns})\nSELECT {} FROM {}", quoted(table), values.join(", "), stage.name);
+    let sql = format!("INSERT INTO {} ({columns})\nSELECT {} FROM {}", quoted(table), values.join(", "), stage.name);
     let loaded = session.run(&sql, None).await?.stats.rows();
     stage.remove().await?;
     Ok(loaded)
@@ -81,11 +80,7 @@ struct Stage<'s> {
 }
 
 impl<'s> Stage<'s> {
-    async fn create(
-        session: &'s Arc<Session>,
-        table: TablePath<'_>,
-        names: &[String],
-    ) -> Result<Self, WarehouseError> {
+    async fn create(session: &'s Arc<Session>, table: TablePath<'_>, names: &[String]) -> Result<Self, WarehouseError> {
         let mut path = table.to_vec();
         path.pop();
         path.push(format!("springline_load_{}", uuid::Uuid::now_v7().simple()));
@@ -143,9 +138,7 @@ impl Pending {
     }
 
     fn push(&mut self, place: &Place, batch: &RecordBatch, row: usize) -> Result<(), WarehouseError> {
-        for ((values, column), field) in
-            self.columns.iter_mut().zip(batch.columns()).zip(batch.schema_ref().fields())
-        {
+        for ((values, column), field) in self.columns.iter_mut().zip(batch.columns()).zip(batch.schema_ref().fields()) {
             let text = text(column.as_ref(), row).map_err(|reason| {
                 let message = format!("a value of column `{}` cannot be loaded: {reason}", field.name());
                 place.new_error(ErrorKind::Type, message).with_column(field.name())
