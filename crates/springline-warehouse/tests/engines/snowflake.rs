@@ -151,7 +151,7 @@ async fn many_rows_are_loaded_or_none() {
     let count = "SELECT COUNT(*) AS n, COUNT(DISTINCT \"id\") AS m, MAX(\"name\") AS x FROM \"t\"";
     assert_eq!(rows(&*warehouse, count).await, ["N|M|X", "70000|70000|n9999"]);
     // The rows break off half way, or one does not fit.
-    let broken = (0..7).map(|i| match i {
+    let broken = (0..7).map(move |i| match i {
         5 => Err(WarehouseError::new(ErrorKind::Io, "other", "the rows broke off")),
         _ => Ok(batch(i * 10_000, "m")),
     });
