@@ -36,7 +36,8 @@ fn head(first: &str, dialects: &[Dialect]) -> String {
 fn statements(dialects: &[Dialect], page: &mut String) {
     page.push_str("\n## Statements\n\n");
     page.push_str(&head("", dialects));
-    let rows: [(&str, &dyn Fn(&Dialect) -> String); 4] = [
+    type Cell<'a> = &'a dyn Fn(&Dialect) -> String;
+    let rows: [(&str, Cell); 4] = [
         ("taking changes into a table", &|d| word(d.capabilities().merge, "MERGE", "written anew")),
         ("members read off the rows", &|d| word(d.capabilities().each, "in one scan", "a scan per segment")),
         ("filter of an aggregate", &|d| word(d.has_filter_clause(), "FILTER", "CASE")),
