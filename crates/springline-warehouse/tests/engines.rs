@@ -1,16 +1,19 @@
 //! Every engine against the same promises, in one test binary. Postgres is tested for real where
 //! `SPRINGLINE_TEST_POSTGRES` names a server (`host=127.0.0.1 port=5599 user=springline dbname=springline`), DuckDB where
-//! `SPRINGLINE_TEST_DUCKDB` names its library.
+//! `SPRINGLINE_TEST_DUCKDB` names its library, the others against the doubles of their interfaces in tests/servers, which
+//! `SPRINGLINE_TEST_BIGQUERY`, `SPRINGLINE_TEST_DATABRICKS` and `SPRINGLINE_TEST_SNOWFLAKE` name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod engines {
+    #[cfg(feature = "bigquery")]
+    mod bigquery;
     #[cfg(feature = "databricks")]
     mod databricks;
     #[cfg(feature = "duckdb")]
     mod duckdb;
     #[cfg(feature = "datafusion")]
     mod files;
-    #[cfg_attr(not(feature = "datafusion"), allow(dead_code, reason = "only the embedded engine needs all of it"))]
+    #[allow(dead_code, reason = "not every engine needs all of it")]
     mod kit;
     #[cfg(feature = "datafusion")]
     mod most_frequent;

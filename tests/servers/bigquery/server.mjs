@@ -19,9 +19,15 @@ import { ApiError, Store } from './store.mjs';
 import { fieldOf, loadedValue, restValue } from './values.mjs';
 
 const [modules, port, keyFile] = process.argv.slice(2);
+const freePort = () => new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port: free } = probe.address();
+    probe.close(() => resolve(free));
+  });
+});
 const TOKEN = 'double-access-token';
 const EMAIL = 'springline@double.iam.gserviceaccount.com';
-const evaluator = await start(modules, Number(port) + 1);
+const evaluator = await start(modules, await freePort());
 const store = new Store();
 const statements = new Statements(store, evaluator);
 const jobs = new Map();
@@ -188,7 +194,7 @@ function datasetsOf(project) {
 }
 
 function tablesOf(dataset) {
-  if (!store.datasets.has(dataset)) store.missing(`${dataset}.`);
+  if (!store.hasDataset(dataset)) store.missing(`${dataset}.`);
   const own = [...store.tables.keys()].filter((name) => name.startsWith(`${dataset}.`));
   return own.map((name) => { const { tableReference, type } = shownTable(name); return { tableReference, type }; });
 }
@@ -244,7 +250,6 @@ createServer(async (request, response) => {
     private_key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }),
   };
   writeFileSync(keyFile, JSON.stringify(key));
-  // Tests make a dataset each; the first needs one to be made from.
-  store.datasets.add('double.springline_test');
   console.log('ready');
 });
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));

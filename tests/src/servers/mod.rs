@@ -1,8 +1,10 @@
 //! The warehouses that the tests run on beside the embedded engine: one a file, each started by `tests/run`.
 //!
 //! A warehouse that is not there makes its tests say so and pass, except where `SPRINGLINE_REQUIRE_ENGINES` names it:
-//! there they fail. `SPRINGLINE_TEST_ONLY=duckdb,postgres` leaves out all others.
+//! there they fail. `SPRINGLINE_TEST_ONLY=duckdb,postgres` leaves out all others. `SPRINGLINE_TEST_DIALECTS` names a folder
+//! of dialects that are taken instead of those of the program: a dialect is tried without building anything.
 
+mod bigquery;
 mod databricks;
 mod duckdb;
 mod postgres;
@@ -18,7 +20,7 @@ use springline_sql::Dialect;
 use springline_warehouse::{Column, TargetConfig, Warehouse, connect};
 use std::sync::Arc;
 
-use crate::engines::missing;
+use crate::engines::{copy_folder, missing};
 
 /// A warehouse with an empty database (or schema) of its own.
 pub struct Server {
@@ -36,6 +38,7 @@ pub struct Server {
 type Start = fn() -> Option<Server>;
 
 const ALL: &[(&str, Start)] = &[
+    ("bigquery", bigquery::start),
     ("databricks", databricks::start),
     ("duckdb", duckdb::start),
     ("postgres", postgres::start),
@@ -90,6 +93,11 @@ impl Server {
         let changed = text.replacen("\ntargets:\n", &format!("\ntargets:\n{}", self.target()), 1);
         assert_ne!(text, changed, "{} has no targets", path.display());
         std::fs::write(&path, changed).expect("the project's file");
+        if let Some(dialects) = std::env::var_os("SPRINGLINE_TEST_DIALECTS") {
+            let own = project.join("dialects").join(self.engine);
+            std::fs::create_dir_all(&own).expect("a folder of dialects");
+            copy_folder(&Path::new(&dialects).join(self.engine), &own);
+        }
     }
 
     /// A connection.

@@ -1,6 +1,8 @@
 //! The registry: the one place that lists the engines. An engine is a module with an `ENGINE`, behind the cargo
 //! feature of its name.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
 #[cfg(feature = "databricks")]
 mod databricks;
 #[cfg(feature = "datafusion")]
@@ -29,6 +31,8 @@ struct Engine {
 }
 
 static ENGINES: &[Engine] = &[
+    #[cfg(feature = "bigquery")]
+    bigquery::ENGINE,
     #[cfg(feature = "databricks")]
     databricks::ENGINE,
     #[cfg(feature = "datafusion")]

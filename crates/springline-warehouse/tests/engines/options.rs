@@ -15,7 +15,7 @@ async fn an_unknown_engine_and_unknown_options_are_named() {
     let project = project();
     let error = refused(TargetConfig { engine: "oracle".into(), ..local(project.path()) }).await;
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.hint().unwrap().contains("datafusion, duckdb, postgres"), "{error:?}");
+    assert!(error.hint().unwrap().contains("datafusion, duckdb, postgres, snowflake"), "{error:?}");
 
     let mut config = local(project.path());
     config.options.insert("paht".into(), "data".into());
@@ -52,7 +52,8 @@ fn every_engine_and_option_has_a_meaning_and_passwords_are_secret() {
         assert!(!engine.meaning.is_empty());
         for option in engine.options {
             assert!(option.meaning.ends_with('.'), "{}: {}", engine.name, option.name);
-            assert_eq!(option.secret, option.name == "password");
+            let secret = ["password", "private_key", "token", "client_secret", "credentials"];
+            assert_eq!(option.secret, secret.contains(&option.name), "{}: {}", engine.name, option.name);
             assert!(!(option.required && option.default.is_some()), "{}", option.name);
         }
     }
