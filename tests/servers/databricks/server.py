@@ -31,6 +31,8 @@ TOKEN = "springline-test-token"
 SECRET = "springline-test-secret"
 CHUNK_ROWS = 5000
 INLINE_BYTES = 25 << 20
+# So many statements are remembered with their results.
+KEPT = 500
 
 spark = None
 catalogs = {}
@@ -184,7 +186,8 @@ class Statement:
 
     def cancel(self):
         self.cancelled = True
-        spark.sparkContext.cancelJobGroup(self.id)
+        # Spark may not have begun a job of it yet.
+        spark.sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(self.id)
         if not self.done.is_set():
             self.state = "CANCELED"
 
@@ -355,6 +358,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
         statement = Statement(body)
         statements[statement.id] = statement
+        while len(statements) > KEPT:
+            statements.pop(next(iter(statements)), None)
         statement.done.wait(float(body.get("wait_timeout", "10s").rstrip("s")))
         return self.reply(200, statement.answer(self.headers["Host"]))
 
