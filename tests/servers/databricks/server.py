@@ -9,11 +9,13 @@ What it is not: Databricks. A catalog is a Spark session with an in-memory catal
 named, and its tables are Parquet files, not Delta. So three statements of Delta are run as others that give the same
 rows: CREATE OR REPLACE TABLE ... AS writes another table, drops the old one and renames; MERGE, of the one shape that
 the dialect prints, becomes a replaced table made of a full join; each is first read by Spark's parser as it came.
-There are no grants: what names `no_grant` is refused in the words of Unity Catalog. For what names `drop_connection`
-the connection ends in the middle of the result. The client `brief` gets tokens that are refused after two requests.
+There are no grants: what names `no_grant` is refused in the words of Unity Catalog, and so is the SQL warehouse
+`forbidden`. For what names `drop_connection` the connection ends in the middle of the result. The client `brief` gets
+tokens that are refused after two requests.
 
 server.py <port> <folder>: listens on 127.0.0.1 and keeps its files in the folder. /ready answers once Spark is up,
-/running/<text> tells how many statements with that text run, and /parse hands a text to Spark's parser alone.
+/running/<text> tells how many statements with that text run, /stop/<text> cancels them, and /parse hands a text to
+Spark's parser alone.
 """
 
 import base64
@@ -126,10 +128,10 @@ class Statement:
     def execute(self):
         # The comment before a statement is the tag of whoever sent it.
         sql = re.sub(r"^\s*/\*.*?\*/\s*", "", self.body["statement"]).strip().rstrip(";")
-        if "no_grant" in sql and "SELECT" in sql:
+        if "no_grant" in sql:
+            lacks = "SELECT on Table 'main.crm.no_grant'" if "SELECT" in sql else "CREATE SCHEMA on Catalog 'main'"
             raise Refused(
-                "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n"
-                "User does not have SELECT on Table 'main.crm.no_grant'. SQLSTATE: 42501"
+                f"[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have {lacks}. SQLSTATE: 42501"
             )
         own = session(self.body.get("catalog") or "main", self.body.get("schema") or "default")
         catalog = self.body.get("catalog")
@@ -301,6 +303,8 @@ class Handler(BaseHTTPRequestHandler):
             minted[token] -= 1
         if token == TOKEN or minted.get(token, -1) >= 0:
             return True
+        if token == "token-that-expired" or token in minted:
+            return self.reply(403, {"error_code": "403", "message": "Invalid access token. [ReqId: 0]"})
         self.reply(401, {"error_code": 401, "message": "Credential was not sent or was of an unsupported type for this API."})
         return False
 
@@ -312,6 +316,12 @@ class Handler(BaseHTTPRequestHandler):
             # For tests of what is cancelled: the statements that run and hold this text.
             held = (s for s in list(statements.values()) if not s.done.is_set() and path[1] in s.body["statement"])
             return self.reply(200, {"running": sum(1 for _ in held)})
+        if path[0] == "stop":
+            # As an administrator does.
+            held = [s for s in list(statements.values()) if not s.done.is_set() and path[1] in s.body["statement"]]
+            for statement in held:
+                statement.cancel()
+            return self.reply(200, {"stopped": len(held)})
         if path[0] == "links":
             if self.headers.get("Authorization"):
                 return self.reply(400, {"message": "a token was sent to the storage of results"})
@@ -353,6 +363,9 @@ class Handler(BaseHTTPRequestHandler):
                 statement.cancel()
             return self.reply(200, {})
         body = json.loads(body)
+        if body.get("warehouse_id") == "forbidden":
+            message = "You do not have permission to use the SQL Warehouse"
+            return self.reply(403, {"error_code": "PERMISSION_DENIED", "message": message})
         if body.get("warehouse_id") != "0123456789abcdef":
             message = f"{body.get('warehouse_id')} is not a valid endpoint id."
             return self.reply(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})

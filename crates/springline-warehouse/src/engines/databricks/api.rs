@@ -247,7 +247,7 @@ impl Api {
                 }
                 _ => {
                     running.id = None;
-                    return Err(self.place.error(ErrorKind::Timeout, "the statement was cancelled at the server"));
+                    return Err(self.place.cancelled());
                 }
             }
             if let Some(limit) = self.timeout.filter(|limit| begun.elapsed() > *limit) {
@@ -308,7 +308,7 @@ impl Api {
     ) -> Result<Answer, WarehouseError> {
         let token = self.tokens.get(&self.http, None).await?;
         let mut answer = self.http.send(repeat, |client| request(client, &token)).await?;
-        if answer.status.as_u16() == 401 && self.tokens.renew() {
+        if Place::is_token_refused(&answer) && self.tokens.renew() {
             let token = self.tokens.get(&self.http, Some(&token)).await?;
             answer = self.http.send(repeat, |client| request(client, &token)).await?;
         }
