@@ -14,8 +14,8 @@ There are no grants: what names `no_grant` is refused in the words of Unity Cata
 tokens that are refused after two requests.
 
 server.py <port> <folder>: listens on 127.0.0.1 and keeps its files in the folder. /ready answers once Spark is up,
-/running/<text> tells how many statements with that text run, /stop/<text> cancels them, and /parse hands a text to
-Spark's parser alone.
+/running/<text> tells how many statements with that text run, /stop/<text> cancels them, /parse hands a text to
+Spark's parser alone, and /analyze a query to its analyzer too.
 """
 
 import base64
@@ -348,12 +348,14 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/oidc/v1/token":
             return self.mint(body)
-        if self.path == "/parse":
-            # For tests of printed SQL: what the parser says, without running anything.
+        if self.path in ("/parse", "/analyze"):
+            # For tests of printed SQL: what Spark's reader says. A query is not executed by being analyzed.
             try:
-                spark._jsparkSession.sessionState().sqlParser().parsePlan(body.decode())
+                session = spark._jsparkSession
+                read = session.sessionState().sqlParser().parsePlan if self.path == "/parse" else session.sql
+                read(body.decode())
                 return self.reply(200, {})
-            except Exception as error:  # noqa: BLE001: whatever the parser says
+            except Exception as error:  # noqa: BLE001: whatever the reader says
                 return self.reply(400, {"message": str(error)})
         if not self.authorised():
             return None
