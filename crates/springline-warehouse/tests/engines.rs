@@ -9,6 +9,8 @@ mod engines {
     mod bigquery;
     #[cfg(feature = "databricks")]
     mod databricks;
+    #[cfg(feature = "databricks")]
+    mod databricks_errors;
     #[cfg(feature = "duckdb")]
     mod duckdb;
     #[cfg(feature = "datafusion")]
