@@ -347,7 +347,7 @@ pub(super) struct Job {
 impl Job {
     fn url(&self, kind: &str, end: &str, parameters: &str) -> String {
         let location = self.location.as_ref().map(|place| format!("&location={place}")).unwrap_or_default();
-        format!("{}?{}", self.client.url(&format!("{kind}/{}{end}", self.id)), format!("{parameters}{location}"))
+        format!("{}?{parameters}{location}", self.client.url(&format!("{kind}/{}{end}", self.id)))
     }
 
     /// Waits for the job's end and gives the first page of so many rows.
