@@ -45,6 +45,10 @@ pub(crate) struct Definition {
     pub(crate) cast: Option<Entry>,
     #[serde(default)]
     pub(crate) try_cast: Option<Entry>,
+    /// Behind the joins of a SELECT with `each`, whose own form then names the value: for an engine that makes several
+    /// rows of one in FROM alone.
+    #[serde(default)]
+    pub(crate) each_join: Option<Entry>,
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, Entry>,
     /// Statement name to template; filled from the folder's `templates/`.
@@ -153,6 +157,7 @@ impl Definition {
         self.strings = self.strings.or(parent.strings);
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);
+        self.each_join = self.each_join.or(parent.each_join);
         self.types = under(parent.types, self.types);
         self.literals = under(parent.literals, self.literals);
         self.order_by = under(parent.order_by, self.order_by);

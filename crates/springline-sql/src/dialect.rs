@@ -43,6 +43,8 @@ pub struct Dialect {
     pub(crate) descending_key: Mapping,
     pub(crate) cast: Mapping,
     pub(crate) try_cast: Mapping,
+    /// What `each` needs in FROM.
+    pub(crate) each_join: Option<Mapping>,
     /// In the order of the function table.
     functions: Vec<Mapping>,
     pub(crate) shells: BTreeMap<String, String>,
@@ -221,6 +223,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
     checker.unknown("order_by", definition.order_by.keys(), &terms);
     let cast = checker.entry("cast", definition.cast.as_ref(), Place::Scalar);
     let try_cast = checker.entry("try_cast", definition.try_cast.as_ref(), Place::Scalar);
+    let each_join = definition.each_join.as_ref().map(|entry| checker.entry("each_join", Some(entry), Place::Scalar));
     let identifiers = checker.quoting("identifiers", definition.identifiers);
     let strings = checker.quoting("strings", definition.strings);
     checker.shells(&definition.shells);
@@ -240,6 +243,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         descending_key: descending_key?,
         cast: cast?,
         try_cast: try_cast?,
+        each_join: each_join.flatten(),
         functions: functions?,
         shells: definition.shells,
         environment: environment(),

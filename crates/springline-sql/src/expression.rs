@@ -147,8 +147,19 @@ impl<'d> Printer<'d> {
     }
 
     fn ordered(&mut self, expr: &RelExpr, mapping: &Mapping) -> Result<(), PrintError> {
-        let frame = Frame::new("order by", std::slice::from_ref(expr), &expr.ty);
-        let template = self.supported(select(mapping, frame.args, None), &frame)?;
+        self.mapped("order by", std::slice::from_ref(expr), &expr.ty, mapping)
+    }
+
+    /// What a mapping writes for these arguments.
+    pub(crate) fn mapped(
+        &mut self,
+        name: &'static str,
+        args: &[RelExpr],
+        ty: &Type,
+        mapping: &Mapping,
+    ) -> Result<(), PrintError> {
+        let frame = Frame::new(name, args, ty);
+        let template = self.supported(select(mapping, args, None), &frame)?;
         self.fill(template, &frame)
     }
 

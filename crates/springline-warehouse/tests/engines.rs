@@ -7,6 +7,10 @@
 mod engines {
     #[cfg(feature = "bigquery")]
     mod bigquery;
+    #[cfg(feature = "bigquery")]
+    mod bigquery_errors;
+    #[cfg(feature = "bigquery")]
+    mod bigquery_goldens;
     #[cfg(feature = "databricks")]
     mod databricks;
     #[cfg(feature = "databricks")]

@@ -45,6 +45,10 @@ const ALL: &[(&str, Start)] = &[
     ("snowflake", snowflake::start),
 ];
 
+/// The servers that do not bear a table of a million rows, and why: the large example is not run there.
+const SMALL: &[(&str, &str)] =
+    &[("bigquery", "its evaluator is a reference for meaning, takes all rows of a query at once and one after another")];
+
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {
     let only = std::env::var("SPRINGLINE_TEST_ONLY").ok();
@@ -69,6 +73,11 @@ fn fresh_name() -> String {
 }
 
 impl Server {
+    /// Why it does not bear a table of a million rows.
+    pub fn too_small(&self) -> Option<&'static str> {
+        SMALL.iter().find(|(engine, _)| *engine == self.engine).map(|(_, reason)| *reason)
+    }
+
     fn variable(&self, option: &str) -> String {
         format!("SPRINGLINE_{}_{}", self.engine, option).to_uppercase()
     }
