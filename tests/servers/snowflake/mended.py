@@ -161,14 +161,12 @@ def execute(cursor, sql, bindings):
 
 
 def insert_many(cursor, sql, columns):
-    """Arrays of bindings: the statement is run for each row, all or none."""
+    """Arrays of bindings: the statement is run for each row, all or none. The rows do not go through the translation."""
     head, _ = re.split(r"\bVALUES\b", sql, maxsplit=1)
-    rows = list(zip(*columns))
-    literal = lambda value: "NULL" if value is None else "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-    for start in range(0, len(rows), 2000):
-        values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows[start:start + 2000])
-        cursor.execute(f"{head} VALUES {values}")
-    return cursor._arrow_table, len(rows)
+    table = pa.table([pa.array(column, pa.string()) for column in columns], [f"C{i}" for i in range(len(columns))])
+    cursor._duck_cur.register("BOUND", table)
+    cursor.execute(f"{head} SELECT * FROM BOUND")
+    return cursor._arrow_table, table.num_rows
 
 
 def said(error, sql):
