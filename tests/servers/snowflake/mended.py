@@ -174,6 +174,9 @@ def said(error, sql):
     if isinstance(error, Refused):
         return error.code, error.state, error.message
     text = str(getattr(error, "raw_msg", None) or error)
+    there = re.search(r"(?:Table|Schema) with name \"?([^\s\"!]+)\"? already exists", text)
+    if there:
+        return "002002", "42710", f"SQL compilation error:\nObject '{there[1]}' already exists."
     missing = re.search(r"Table with name \"?([^\s\"!]+)", text)
     if missing:
         return "002003", "42S02", f"SQL compilation error:\nObject '{missing[1]}' does not exist or not authorized."
@@ -184,7 +187,7 @@ def said(error, sql):
     if column:
         name = column[1] or column[2]
         return "000904", "42000", f"SQL compilation error: error line 1 at position 7\ninvalid identifier '{name}'"
-    value = re.search(r"Could not convert string '(.*?)' to (\w+)", text, re.S)
+    value = re.search(r"Could not convert string ['\"](.*?)['\"] to (\w+)", text, re.S)
     if value:
         return "100038", "22018", f"Numeric value '{value[1]}' is not recognized"
     if "Parser Error" in text or "parse" in text.lower() or "expected" in text.lower():

@@ -182,7 +182,7 @@ def written(value, kind):
         return "true" if value else "false"
     if pa.types.is_timestamp(kind):
         micros = (value.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
-        return f"{micros // 1000000}.{micros % 1000000:06}000"
+        return f"{'-' if micros < 0 else ''}{abs(micros) // 1000000}.{abs(micros) % 1000000:06}000"
     if isinstance(value, datetime.date):
         return str((value - EPOCH.date()).days)
     if isinstance(value, (bytes, bytearray)):
