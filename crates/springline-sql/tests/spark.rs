@@ -1,11 +1,13 @@
-//! Spark's own reader takes everything that the dialect `databricks` prints: statements by its parser, functions by its
-//! analyzer too, which knows every function's arguments and their types. Where `SPRINGLINE_TEST_DATABRICKS` names the
-//! server of tests/servers/databricks; nothing is executed.
+//! What Spark makes of what the dialect `databricks` prints: its parser reads the statements, its analyzer, which knows
+//! every function's arguments and their types, the functions; a MERGE is executed on sail, which has Delta tables.
+//! `SPRINGLINE_TEST_DATABRICKS` names the server of tests/servers/databricks, `SPRINGLINE_TEST_SAIL` a Python with sail.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 
 const STATEMENTS: &str = include_str!("golden/statements.databricks.sql");
 const FUNCTIONS: &str = include_str!("golden/functions.databricks.txt");
@@ -23,14 +25,14 @@ const COLUMNS: [(&str, &str); 9] = [
     ("at", "TIMESTAMP"),
 ];
 
-fn host() -> Option<String> {
+fn given(variable: &str) -> Option<String> {
     let required = std::env::var("SPRINGLINE_REQUIRE_ENGINES").unwrap_or_default().contains("databricks");
-    let host = std::env::var("SPRINGLINE_TEST_DATABRICKS").ok();
-    assert!(host.is_some() || !required, "databricks is required but SPRINGLINE_TEST_DATABRICKS is not set");
-    if host.is_none() {
-        println!("skipped: databricks (SPRINGLINE_TEST_DATABRICKS is not set)");
+    let value = std::env::var(variable).ok();
+    assert!(value.is_some() || !required, "databricks is required but {variable} is not set");
+    if value.is_none() {
+        println!("skipped: databricks ({variable} is not set)");
     }
-    host
+    value
 }
 
 /// What the server's reader has against a text; empty where it takes it.
@@ -48,7 +50,7 @@ fn refusal(host: &str, path: &str, sql: &str) -> String {
 
 #[test]
 fn statements_are_parsed() {
-    let Some(host) = host() else { return };
+    let Some(host) = given("SPRINGLINE_TEST_DATABRICKS") else { return };
     assert!(refusal(&host, "parse", "SELEC 1").contains("PARSE_SYNTAX_ERROR"), "nonsense is refused");
     let statements: Vec<&str> = STATEMENTS.split("-- ==== ").skip(1).collect();
     assert!(statements.len() >= 9, "{}", statements.len());
@@ -60,7 +62,7 @@ fn statements_are_parsed() {
 
 #[test]
 fn functions_are_analyzed() {
-    let Some(host) = host() else { return };
+    let Some(host) = given("SPRINGLINE_TEST_DATABRICKS") else { return };
     let columns = COLUMNS.map(|(name, ty)| format!("CAST(NULL AS {ty}) AS `{name}`, CAST(NULL AS {ty}) AS `{name}2`"));
     let select = |expr: &str| format!("SELECT {expr} AS `x` FROM (SELECT {}) AS `s`", columns.join(", "));
     assert!(refusal(&host, "analyze", &select("SUM(`s`.`flag`)")).contains("DATATYPE_MISMATCH"), "types are looked at");
@@ -70,4 +72,16 @@ fn functions_are_analyzed() {
     let refused: String =
         printed.iter().map(|sql| refusal(&host, "analyze", &select(&sql.replace('⏎', "\n")))).collect();
     assert_eq!(refused, "");
+}
+
+#[test]
+fn merges_are_executed() {
+    let Some(python) = given("SPRINGLINE_TEST_SAIL") else { return };
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = here.join("../../tests/servers/databricks/merge.py");
+    let output = Command::new(python).arg(script).arg(here.join("tests/golden/statements.databricks.sql")).output();
+    let output = output.expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().filter(|line| line.ends_with("rows as expected")).count(), 2, "{said}");
 }
