@@ -1,7 +1,8 @@
 //! Queries as text: steps, SELECT, FROM, joins, conditions, order. One column a line, one condition a line.
 
 use springline_ir::{
-    Body, ColumnRef, Cte, ExprKind, From, FunctionId, Join, JoinKind, OrderBy, OutputColumn, Query, Relation, Select, TableName,
+    Body, ColumnRef, Cte, ExprKind, From, FunctionId, Join, JoinKind, OrderBy, OutputColumn, Query, Relation, Select,
+    TableName,
 };
 
 use crate::error::PrintError;

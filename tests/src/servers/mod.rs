@@ -46,8 +46,10 @@ const ALL: &[(&str, Start)] = &[
 ];
 
 /// The servers that do not bear a table of a million rows, and why: the large example is not run there.
-const SMALL: &[(&str, &str)] =
-    &[("bigquery", "its evaluator is a reference for meaning, takes all rows of a query at once and one after another")];
+const SMALL: &[(&str, &str)] = &[(
+    "bigquery",
+    "its evaluator is a reference for meaning, takes all rows of a query at once and one after another",
+)];
 
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {
