@@ -105,6 +105,12 @@ def mended(node):
         return call("sf_typeof", node.this)
     if isinstance(node, exp.Cast) and isinstance(node.this, exp.Anonymous) and node.this.name == "json_extract":
         return call("sf_text", node.this)
+    if isinstance(node, exp.Cast) and node.to.is_type("varchar") and isinstance(node.this, exp.Cast):
+        # DuckDB writes no zero before the point of a DECIMAL(2, 2).
+        digits = node.this.to.expressions if node.this.to.is_type("decimal") else []
+        if len(digits) == 2 and digits[0].name == digits[1].name:
+            digits[0].replace(exp.DataTypeParam(this=exp.Literal.number(int(digits[0].name) + 1)))
+        return node
     if isinstance(node, exp.GetExtract) and isinstance(node.this, exp.Reduce):
         return call("sf_reduced", node.this.this)
     if isinstance(node, exp.GetExtract):
