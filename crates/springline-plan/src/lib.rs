@@ -14,6 +14,7 @@ mod gather;
 mod history;
 mod intervals;
 mod members;
+mod ordered;
 mod past;
 mod preview;
 mod reads;
