@@ -11,6 +11,9 @@ use crate::build::{Build, column, output};
 
 type F = FunctionId;
 
+/// The aggregates that look at the order of their rows. A plan asks for them only where the engine has them.
+pub const ORDERED: [FunctionId; 5] = [F::FIRST, F::LAST, F::NTH, F::MOST_FREQUENT, F::ARRAY_AGG];
+
 /// The most values of a list that are looked for, each by an aggregate of its own.
 const LONGEST_LIST: i64 = 50;
 
@@ -94,6 +97,8 @@ fn wants_order(call: &Aggregate<ColumnRef>) -> bool {
         F::FIRST | F::LAST | F::MOST_FREQUENT => is_value,
         F::NTH => is_value && number_of(call).is_some(),
         F::ARRAY_AGG => is_value && is_short(),
+        // Where there is no order, there is at most one for all aggregates of a SELECT that sort.
+        F::MEDIAN | F::PERCENTILE => share_of(call).is_some(),
         _ => false,
     }
 }
@@ -103,6 +108,15 @@ fn number_of(call: &Aggregate<ColumnRef>) -> Option<i64> {
     match call.args.get(1)?.kind {
         ExprKind::Literal(Literal::Integer(number)) => Some(number),
         _ => None,
+    }
+}
+
+/// The share of the rows that lie below what a percentile gives.
+fn share_of(call: &Aggregate<ColumnRef>) -> Option<f64> {
+    match call.args.get(1).map(|share| &share.kind) {
+        None => Some(0.5),
+        Some(ExprKind::Literal(Literal::Float(share))) => Some(*share),
+        Some(_) => None,
     }
 }
 
@@ -133,24 +147,23 @@ impl Rows {
             };
         };
         let value = call.args.first().cloned().unwrap_or_else(|| Expr::null(Type::String));
-        let skips_nulls = matches!(call.function, F::MOST_FREQUENT | F::ARRAY_AGG);
+        let is_share = matches!(call.function, F::MEDIAN | F::PERCENTILE);
+        let value = if is_share { value.cast(Type::Float) } else { value };
+        let skips_nulls = is_share || matches!(call.function, F::MOST_FREQUENT | F::ARRAY_AGG);
         let is_there = skips_nulls.then(|| Expr::call(F::IS_NOT_NULL, vec![value.clone()], Type::Boolean));
         let applies = Expr::all(call.filter.iter().cloned().chain(is_there));
         let choice = |then: i64, otherwise: Option<i64>| {
-            let number = |n| Expr::literal(Literal::Integer(n));
             applies.clone().map(|applies| Expr {
                 kind: ExprKind::Case {
-                    branches: vec![(applies, number(then))],
-                    otherwise: otherwise.map(|n| Box::new(number(n))),
+                    branches: vec![(applies, integer(then))],
+                    otherwise: otherwise.map(|n| Box::new(integer(n))),
                 },
                 ty: Type::Integer,
             })
         };
         let beside = choice(0, Some(1)).map(|expr| before.named(&expr));
-        let counted = match call.function {
-            F::MOST_FREQUENT => choice(1, None).map_or_else(|| before.named(&value), |expr| before.named(&expr)),
-            _ => before.named(&value),
-        };
+        let counted = if skips_nulls { choice(1, None) } else { None };
+        let counted = before.named(&counted.unwrap_or_else(|| value.clone()));
         let is_last = call.function == F::LAST;
         let is_value = |term: &OrderBy<ColumnRef>| term.expr == value;
         // A later term that is the value itself only breaks ties; of rows at one place the smallest value is first.
@@ -181,6 +194,13 @@ impl Numbers {
         let args = vec![rows.counted.clone()];
         let call = WindowCall { function: F::COUNT, args, partition_by, order_by: Vec::new(), running: false };
         named(&mut self.counts, &self.alias, "count", call)
+    }
+
+    /// The column that holds how many rows of the group count.
+    fn total(&mut self, rows: &Rows) -> RelExpr {
+        let (partition_by, args) = (self.keys.clone(), vec![rows.counted.clone()]);
+        let call = WindowCall { function: F::COUNT, args, partition_by, order_by: Vec::new(), running: false };
+        named(&mut self.numbers, &self.alias, "rows", call)
     }
 
     /// The column that numbers the rows that count, from 1; the others follow.
@@ -226,25 +246,46 @@ fn taken(rows: &Rows, numbers: &mut Numbers) -> RelExpr {
         F::MOST_FREQUENT => {
             let count = numbers.count(rows);
             let number = numbers.number(rows, Some(OrderBy { expr: count, descending: true }));
-            value_at(rows, &number, 1)
+            value_at(rows, &number, integer(1))
         }
+        F::MEDIAN | F::PERCENTILE => between(rows, share_of(call).unwrap_or(0.5), numbers),
         F::ARRAY_AGG => {
             let number = numbers.number(rows, None);
-            let value = |place| json_of(value_at(rows, &number, place));
+            let value = |place| json_of(value_at(rows, &number, integer(place)));
             let further = (2..=number_of(call).unwrap_or(1)).map(|place| joined(text(","), value(place)).or_else(text("")));
             let list = further.fold(joined(text("["), value(1)), joined);
             joined(list, text("]")).cast(rows.call.ty.clone())
         }
         _ => {
             let number = numbers.number(rows, None);
-            value_at(rows, &number, number_of(call).unwrap_or(1))
+            value_at(rows, &number, integer(number_of(call).unwrap_or(1)))
         }
     }
 }
 
+/// What lies at a share of the values in their order: between two of them as far as its place is between theirs.
+fn between(rows: &Rows, share: f64, numbers: &mut Numbers) -> RelExpr {
+    let (total, number) = (numbers.total(rows), numbers.number(rows, None));
+    let of = |function, a, b, ty| Expr::call(function, vec![a, b], ty);
+    let last = of(F::SUBTRACT, total, integer(1), Type::Integer).cast(Type::Float);
+    let place = of(F::MULTIPLY, Expr::literal(Literal::Float(share)), last, Type::Float);
+    let whole = |function| Expr::call(function, vec![place.clone()], Type::Integer);
+    let row = |function| of(F::ADD, whole(function), integer(1), Type::Integer);
+    let (below, above) = (value_at(rows, &number, row(F::FLOOR)), value_at(rows, &number, row(F::CEIL)));
+    let beyond = of(F::SUBTRACT, place.clone(), whole(F::FLOOR).cast(Type::Float), Type::Float);
+    let beyond = Aggregate { function: F::MAX, args: vec![beyond], filter: None, order_by: Vec::new() };
+    let beyond = Expr { kind: ExprKind::Aggregate(Box::new(beyond)), ty: Type::Float };
+    let step = of(F::MULTIPLY, beyond, of(F::SUBTRACT, above, below.clone(), Type::Float), Type::Float);
+    of(F::ADD, below, step, Type::Float)
+}
+
+fn integer(number: i64) -> RelExpr {
+    Expr::literal(Literal::Integer(number))
+}
+
 /// The value of the row with this number; null where there is none.
-fn value_at(rows: &Rows, number: &RelExpr, place: i64) -> RelExpr {
-    let is_it = Expr::compare(F::EQ, number.clone(), Expr::literal(Literal::Integer(place)));
+fn value_at(rows: &Rows, number: &RelExpr, place: RelExpr) -> RelExpr {
+    let is_it = Expr::compare(F::EQ, number.clone(), place);
     let filter = Expr::all(rows.applies.iter().cloned().chain([is_it]));
     let call = Aggregate { function: F::MAX, args: vec![rows.value.clone()], filter, order_by: Vec::new() };
     Expr { kind: ExprKind::Aggregate(Box::new(call)), ty: rows.value.ty.clone() }
