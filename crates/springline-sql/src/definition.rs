@@ -41,6 +41,10 @@ pub(crate) struct Definition {
     pub(crate) literals: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) order_by: BTreeMap<String, Entry>,
+    /// How one step of a path into JSON is written, for a dialect without paths: `start` of the JSON itself, `name`
+    /// and `place` of what was found so far and of the step.
+    #[serde(default)]
+    pub(crate) json_step: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) cast: Option<Entry>,
     #[serde(default)]
@@ -160,6 +164,7 @@ impl Definition {
         self.each_join = self.each_join.or(parent.each_join);
         self.types = under(parent.types, self.types);
         self.literals = under(parent.literals, self.literals);
+        self.json_step = under(parent.json_step, self.json_step);
         self.order_by = under(parent.order_by, self.order_by);
         self.functions = under(parent.functions, self.functions);
         self.shells = under(parent.shells, self.shells);

@@ -68,7 +68,7 @@ fn a_form_may_be_for_one_text() {
 fn an_unknown_dialect_is_refused() {
     expect![[r#"
         the dialect `postgrs` cannot be used
-          there is no dialect folder `postgrs`; built in: bigquery, databricks, datafusion, duckdb, postgres, snowflake"#]]
+          there is no dialect folder `postgrs`; built in: bigquery, databricks, datafusion, duckdb, postgres, redshift, snowflake"#]]
     .assert_eq(&Dialect::embedded("postgrs").unwrap_err().to_string());
     assert!(Dialect::embedded("postgres/templates").is_err());
     assert!(Dialect::embedded("").is_err());
@@ -98,12 +98,12 @@ functions:
             the dialect `mine` cannot be used
               functions.lowr: there is no such function
               functions.add: begins or ends with an operand, so it needs `binds:` (or `| atom`)
-              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, args, rest, any_null, type, scale, precision
+              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, json_value, perl_pattern, args, rest, any_null, type, scale, precision
               functions.upper: unexpected `}`, expected end of variable block (line 1)
               functions.sha256: needs exactly one of `sql` and `unsupported`
               functions.md5: `unsupported` needs a reason
               functions.sum: has no `{{ suffix }}`, so a filter on its rows would be lost
-              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, args, rest, any_null, type, scale, precision, suffix, filter, filtered, order_by, reverse_order_by, order_keys, reverse_order_keys
+              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, json_value, perl_pattern, args, rest, any_null, type, scale, precision, suffix, filter, filtered, order_by, reverse_order_by, order_keys, reverse_order_keys
               types.money: unknown; known here: array, boolean, date, decimal, float, integer, json, string, timestamp
               types.integer: uses the unknown variable `size`; known here: scale, precision, item
               order_by.sideways: unknown; known here: ascending, ascending_key, descending, descending_key
@@ -148,7 +148,7 @@ fn the_shape_of_a_folder_is_checked() {
         &[],
         expect![[r#"
             the dialect `mine` cannot be used
-              there is no dialect folder `nobody`; built in: bigquery, databricks, datafusion, duckdb, postgres, snowflake"#]],
+              there is no dialect folder `nobody`; built in: bigquery, databricks, datafusion, duckdb, postgres, redshift, snowflake"#]],
     );
     refused(
         "name: mine\nextends: postgres\n",

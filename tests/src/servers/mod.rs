@@ -8,6 +8,7 @@ mod bigquery;
 mod databricks;
 mod duckdb;
 mod postgres;
+mod redshift;
 mod snowflake;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ const ALL: &[(&str, Start)] = &[
     ("databricks", databricks::start),
     ("duckdb", duckdb::start),
     ("postgres", postgres::start),
+    ("redshift", redshift::start),
     ("snowflake", snowflake::start),
 ];
 
