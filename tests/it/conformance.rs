@@ -110,6 +110,7 @@ async fn the_examples_of_every_function_hold() {
 async fn nulls_and_edges_are_the_same_everywhere() {
     let conditions = numbered(&[
         "left(nothing, 1) is null and right('a', none) is null and lpad(nothing, 2, 'x') is null",
+        "substring('abc', none, 2) is null and substring('abc', 2, none) is null and substring(nothing, 1, 2) is null",
         "split_part(nothing, '-', 1) is null and regex_match(nothing, 'a') is null",
         "regex_extract(nothing, 'a') is null and regex_replace(nothing, 'a', 'b') is null",
         "ends_with(nothing, 'a') is null and contains('a', nothing) is null and concat('a', nothing) is null",
