@@ -149,6 +149,8 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "extract('minute', timestamp '2024-01-01T00:59:59.5Z') = 59 and extract('hour', date '2024-01-01') = 0",
         // Letters whose upper case is longer.
         "upper('ﬁn ŉ') = 'FIN ʼN' and upper('straße') = 'STRASSE' and lower('İ') = 'i̇' and lower('ΣΟΦΟΣ ΟΔΟΣ. Σ') = 'σοφος οδος. σ'",
+        // What is before the first character is none.
+        "substring('abc', 0, 2) = 'a' and substring('abc', id - 1, 1) = ''",
         // The two zeros of a float are one value.
         "nullif(-(0e0 * id), 0e0) is null and -(0e0 * id) = 0e0 and -(0e0 * id) in (0e0, 1e0) and not (-(0e0 * id) < 0e0)",
         // A decimal whose digits are all behind the point.
