@@ -19,6 +19,9 @@ static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects
 /// The files of a folder: path inside the folder, text.
 pub type Files = Vec<(String, String)>;
 
+/// What `json_step` says: how JSON itself is begun with, then a step by name and one by place in a list.
+pub(crate) const JSON_STEPS: [&str; 3] = ["start", "name", "place"];
+
 /// How deep `extends` may go.
 const MAX_PARENTS: usize = 8;
 
@@ -45,6 +48,10 @@ pub struct Dialect {
     pub(crate) descending_key: Mapping,
     pub(crate) cast: Mapping,
     pub(crate) try_cast: Mapping,
+    /// What `each` needs in FROM.
+    pub(crate) each_join: Option<Mapping>,
+    /// In the order of [`JSON_STEPS`]; empty where the dialect has none.
+    pub(crate) json_steps: Vec<Template>,
     /// In the order of the function table.
     functions: Vec<Mapping>,
     pub(crate) shells: BTreeMap<String, String>,
@@ -110,6 +117,7 @@ impl Dialect {
         Capabilities {
             merge: self.shells.contains_key("merge"),
             each: self.unsupported(FunctionId::EACH).is_none(),
+            ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,
         }
     }
@@ -214,6 +222,10 @@ fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> 
     let functions = checker.functions(&definition.functions, definition.filter_clause.unwrap_or(true));
     let types = checker.templates("types", &definition.types, &TYPES, Place::Type);
     let literals = checker.templates("literals", &definition.literals, &LITERALS, Place::Literal);
+    let json_steps = match definition.json_step.is_empty() {
+        true => Some(Vec::new()),
+        false => checker.templates("json_step", &definition.json_step, &JSON_STEPS, Place::Scalar),
+    };
     let ascending = checker.entry("order_by.ascending", definition.order_by.get("ascending"), Place::Scalar);
     let descending = checker.entry("order_by.descending", definition.order_by.get("descending"), Place::Scalar);
     let mut key = |name: &str| match definition.order_by.get(name) {
@@ -225,6 +237,7 @@ fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> 
     checker.unknown("order_by", definition.order_by.keys(), &terms);
     let cast = checker.entry("cast", definition.cast.as_ref(), Place::Scalar);
     let try_cast = checker.entry("try_cast", definition.try_cast.as_ref(), Place::Scalar);
+    let each_join = definition.each_join.as_ref().map(|entry| checker.entry("each_join", Some(entry), Place::Scalar));
     let identifiers = checker.quoting("identifiers", definition.identifiers);
     let strings = checker.quoting("strings", definition.strings);
     checker.shells(&definition.shells);
@@ -245,6 +258,8 @@ fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> 
         descending_key: descending_key?,
         cast: cast?,
         try_cast: try_cast?,
+        each_join: each_join.flatten(),
+        json_steps: json_steps?,
         functions: functions?,
         shells: definition.shells,
         environment: environment(),

@@ -118,12 +118,12 @@ functions:
             the dialect `mine` cannot be used
               functions.lowr: there is no such function
               functions.add: begins or ends with an operand, so it needs `binds:` (or `| atom`)
-              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, args, rest, any_null, type, scale, precision
+              functions.lower: uses the unknown variable `locale`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, json_value, perl_pattern, args, rest, any_null, type, scale, precision
               functions.upper: unexpected `}`, expected end of variable block (line 1)
               functions.sha256: needs exactly one of `sql` and `unsupported`
               functions.md5: `unsupported` needs a reason
               functions.sum: has no `{{ suffix }}`, so a filter on its rows would be lost
-              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, args, rest, any_null, type, scale, precision, suffix, filter, filtered, order_by, reverse_order_by, order_keys, reverse_order_keys
+              functions.min.overloads[0]: uses the unknown variable `x`; known here: a, b, c, d, a_type, b_type, c_type, d_type, a_scale, json_path, json_value, perl_pattern, args, rest, any_null, type, scale, precision, suffix, filter, filtered, order_by, reverse_order_by, order_keys, reverse_order_keys
               types.money: unknown; known here: array, boolean, date, decimal, float, integer, json, string, timestamp
               types.integer: uses the unknown variable `size`; known here: scale, precision, item
               order_by.sideways: unknown; known here: ascending, ascending_key, descending, descending_key

@@ -105,6 +105,12 @@ def mended(node):
         return call("sf_typeof", node.this)
     if isinstance(node, exp.Cast) and isinstance(node.this, exp.Anonymous) and node.this.name == "json_extract":
         return call("sf_text", node.this)
+    if isinstance(node, exp.Cast) and node.to.is_type("varchar") and isinstance(node.this, exp.Cast):
+        # DuckDB writes no zero before the point of a DECIMAL(2, 2).
+        digits = node.this.to.expressions if node.this.to.is_type("decimal") else []
+        if len(digits) == 2 and digits[0].name == digits[1].name:
+            digits[0].replace(exp.DataTypeParam(this=exp.Literal.number(int(digits[0].name) + 1)))
+        return node
     if isinstance(node, exp.GetExtract) and isinstance(node.this, exp.Reduce):
         return call("sf_reduced", node.this.this)
     if isinstance(node, exp.GetExtract):
@@ -161,14 +167,12 @@ def execute(cursor, sql, bindings):
 
 
 def insert_many(cursor, sql, columns):
-    """Arrays of bindings: the statement is run for each row, all or none."""
+    """Arrays of bindings: the statement is run for each row, all or none. The rows do not go through the translation."""
     head, _ = re.split(r"\bVALUES\b", sql, maxsplit=1)
-    rows = list(zip(*columns))
-    literal = lambda value: "NULL" if value is None else "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
-    for start in range(0, len(rows), 2000):
-        values = ", ".join("(" + ", ".join(map(literal, row)) + ")" for row in rows[start:start + 2000])
-        cursor.execute(f"{head} VALUES {values}")
-    return cursor._arrow_table, len(rows)
+    table = pa.table([pa.array(column, pa.string()) for column in columns], [f"C{i}" for i in range(len(columns))])
+    cursor._duck_cur.register("BOUND", table)
+    cursor.execute(f"{head} SELECT * FROM BOUND")
+    return cursor._arrow_table, table.num_rows
 
 
 def said(error, sql):
@@ -176,6 +180,9 @@ def said(error, sql):
     if isinstance(error, Refused):
         return error.code, error.state, error.message
     text = str(getattr(error, "raw_msg", None) or error)
+    there = re.search(r"(?:Table|Schema) with name \"?([^\s\"!]+)\"? already exists", text)
+    if there:
+        return "002002", "42710", f"SQL compilation error:\nObject '{there[1]}' already exists."
     missing = re.search(r"Table with name \"?([^\s\"!]+)", text)
     if missing:
         return "002003", "42S02", f"SQL compilation error:\nObject '{missing[1]}' does not exist or not authorized."
@@ -186,7 +193,7 @@ def said(error, sql):
     if column:
         name = column[1] or column[2]
         return "000904", "42000", f"SQL compilation error: error line 1 at position 7\ninvalid identifier '{name}'"
-    value = re.search(r"Could not convert string '(.*?)' to (\w+)", text, re.S)
+    value = re.search(r"Could not convert string ['\"](.*?)['\"] to (\w+)", text, re.S)
     if value:
         return "100038", "22018", f"Numeric value '{value[1]}' is not recognized"
     if "Parser Error" in text or "parse" in text.lower() or "expected" in text.lower():

@@ -143,7 +143,7 @@ async fn a_closed_port_names_host_port_database_and_user() {
 
 /// A server that asks for the password, refuses it and says why, as Postgres does:
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>.
-async fn refuse_password(listener: TcpListener) {
+pub async fn refuse_password(listener: TcpListener, user: &str) {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut start = vec![0; 1024];
     let read = socket.read(&mut start).await.unwrap();
@@ -154,10 +154,10 @@ async fn refuse_password(listener: TcpListener) {
     }
     socket.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await.unwrap();
     let _ = socket.read(&mut start).await.unwrap();
-    let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"ann\"\0\0";
+    let fields = format!("SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"{user}\"\0\0");
     let mut message = vec![b'E'];
     message.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
-    message.extend(fields);
+    message.extend(fields.as_bytes());
     socket.write_all(&message).await.unwrap();
 }
 
@@ -165,7 +165,7 @@ async fn refuse_password(listener: TcpListener) {
 async fn a_wrong_password_says_so_and_does_not_show_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let server = tokio::spawn(refuse_password(listener));
+    let server = tokio::spawn(refuse_password(listener, "ann"));
     let error = refused(&*connect(target(at(port), &[])).await.unwrap()).await;
     assert!(error.message().contains("password authentication failed"), "{error}");
     assert!(error.hint().unwrap().contains("`password`"), "{error:?}");
