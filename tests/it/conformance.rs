@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use springline_ir::{FunctionId, FunctionKind};
-use springline_tests::{servers, springline};
+use springline_tests::{printed, servers, springline};
 
 /// The instant that the examples are run for.
 const AS_OF: &str = "2024-06-30T12:00:00Z";
@@ -90,6 +90,13 @@ async fn hold(dir: &Path, conditions: &BTreeMap<String, String>, rows: u64) {
         server.load(dir, &dir.join("data")).await;
         let failing = failing(dir, server.engine, &server.env(), conditions, rows);
         assert_eq!(failing, Vec::<String>::new(), "on {}", server.engine);
+    }
+    if let Some(found) = printed(dir, &[AS_OF]) {
+        let alone = |name: &str| found.alone.get(name).map(|members| members.len() as u64);
+        let fails = |name: &str| found.run.get(name) != Some(&rows) || alone(name) != Some(rows);
+        let failing = conditions.iter().filter(|(name, _)| fails(name)).map(|(_, condition)| condition);
+        let failing: Vec<&String> = failing.collect();
+        assert_eq!(failing, Vec::<&String>::new(), "as printed for ClickHouse");
     }
 }
 
