@@ -9,11 +9,13 @@ What it is not: Databricks. A catalog is a Spark session with an in-memory catal
 named, and its tables are Parquet files, not Delta. So three statements of Delta are run as others that give the same
 rows: CREATE OR REPLACE TABLE ... AS writes another table, drops the old one and renames; MERGE, of the one shape that
 the dialect prints, becomes a replaced table made of a full join; each is first read by Spark's parser as it came.
-There are no grants: what names `no_grant` is refused in the words of Unity Catalog. For what names `drop_connection`
-the connection ends in the middle of the result. The client `brief` gets tokens that are refused after two requests.
+There are no grants: what names `no_grant` is refused in the words of Unity Catalog, and so is the SQL warehouse
+`forbidden`. For what names `drop_connection` the connection ends in the middle of the result. The client `brief` gets
+tokens that are refused after two requests.
 
 server.py <port> <folder>: listens on 127.0.0.1 and keeps its files in the folder. /ready answers once Spark is up,
-/running/<text> tells how many statements with that text run, and /parse hands a text to Spark's parser alone.
+/running/<text> tells how many statements with that text run, /stop/<text> cancels them, /parse hands a text to
+Spark's parser alone, and /analyze a query to its analyzer too.
 """
 
 import base64
@@ -31,6 +33,8 @@ TOKEN = "springline-test-token"
 SECRET = "springline-test-secret"
 CHUNK_ROWS = 5000
 INLINE_BYTES = 25 << 20
+# So many statements are remembered with their results.
+KEPT = 500
 
 spark = None
 catalogs = {}
@@ -124,10 +128,10 @@ class Statement:
     def execute(self):
         # The comment before a statement is the tag of whoever sent it.
         sql = re.sub(r"^\s*/\*.*?\*/\s*", "", self.body["statement"]).strip().rstrip(";")
-        if "no_grant" in sql and "SELECT" in sql:
+        if "no_grant" in sql:
+            lacks = "SELECT on Table 'main.crm.no_grant'" if "SELECT" in sql else "CREATE SCHEMA on Catalog 'main'"
             raise Refused(
-                "[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\n"
-                "User does not have SELECT on Table 'main.crm.no_grant'. SQLSTATE: 42501"
+                f"[INSUFFICIENT_PERMISSIONS] Insufficient privileges:\nUser does not have {lacks}. SQLSTATE: 42501"
             )
         own = session(self.body.get("catalog") or "main", self.body.get("schema") or "default")
         catalog = self.body.get("catalog")
@@ -184,7 +188,8 @@ class Statement:
 
     def cancel(self):
         self.cancelled = True
-        spark.sparkContext.cancelJobGroup(self.id)
+        # Spark may not have begun a job of it yet.
+        spark.sparkContext._jsc.sc().cancelJobGroupAndFutureJobs(self.id)
         if not self.done.is_set():
             self.state = "CANCELED"
 
@@ -298,6 +303,8 @@ class Handler(BaseHTTPRequestHandler):
             minted[token] -= 1
         if token == TOKEN or minted.get(token, -1) >= 0:
             return True
+        if token == "token-that-expired" or token in minted:
+            return self.reply(403, {"error_code": "403", "message": "Invalid access token. [ReqId: 0]"})
         self.reply(401, {"error_code": 401, "message": "Credential was not sent or was of an unsupported type for this API."})
         return False
 
@@ -309,6 +316,12 @@ class Handler(BaseHTTPRequestHandler):
             # For tests of what is cancelled: the statements that run and hold this text.
             held = (s for s in list(statements.values()) if not s.done.is_set() and path[1] in s.body["statement"])
             return self.reply(200, {"running": sum(1 for _ in held)})
+        if path[0] == "stop":
+            # As an administrator does.
+            held = [s for s in list(statements.values()) if not s.done.is_set() and path[1] in s.body["statement"]]
+            for statement in held:
+                statement.cancel()
+            return self.reply(200, {"stopped": len(held)})
         if path[0] == "links":
             if self.headers.get("Authorization"):
                 return self.reply(400, {"message": "a token was sent to the storage of results"})
@@ -335,12 +348,14 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path == "/oidc/v1/token":
             return self.mint(body)
-        if self.path == "/parse":
-            # For tests of printed SQL: what the parser says, without running anything.
+        if self.path in ("/parse", "/analyze"):
+            # For tests of printed SQL: what Spark's reader says. A query is not executed by being analyzed.
             try:
-                spark._jsparkSession.sessionState().sqlParser().parsePlan(body.decode())
+                session = spark._jsparkSession
+                read = session.sessionState().sqlParser().parsePlan if self.path == "/parse" else session.sql
+                read(body.decode())
                 return self.reply(200, {})
-            except Exception as error:  # noqa: BLE001: whatever the parser says
+            except Exception as error:  # noqa: BLE001: whatever the reader says
                 return self.reply(400, {"message": str(error)})
         if not self.authorised():
             return None
@@ -350,11 +365,16 @@ class Handler(BaseHTTPRequestHandler):
                 statement.cancel()
             return self.reply(200, {})
         body = json.loads(body)
+        if body.get("warehouse_id") == "forbidden":
+            message = "You do not have permission to use the SQL Warehouse"
+            return self.reply(403, {"error_code": "PERMISSION_DENIED", "message": message})
         if body.get("warehouse_id") != "0123456789abcdef":
             message = f"{body.get('warehouse_id')} is not a valid endpoint id."
             return self.reply(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
         statement = Statement(body)
         statements[statement.id] = statement
+        while len(statements) > KEPT:
+            statements.pop(next(iter(statements)), None)
         statement.done.wait(float(body.get("wait_timeout", "10s").rstrip("s")))
         return self.reply(200, statement.answer(self.headers["Host"]))
 

@@ -50,7 +50,7 @@ impl Engine {
     /// The database of a server.
     pub async fn server(server: Server) -> Engine {
         let (name, warehouse) = (server.engine, server.connect().await);
-        Engine { name, dialect: Dialect::embedded(name).expect("a dialect"), warehouse, server: Some(server) }
+        Engine { name, dialect: server.dialect(), warehouse, server: Some(server) }
     }
 
     /// What the dialect can do.

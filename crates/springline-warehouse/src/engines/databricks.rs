@@ -93,13 +93,12 @@ impl Databricks {
 
     /// The lines of an EXPLAIN. A statement that cannot be planned is an error in its text, not of the request.
     async fn plan(&self, how: &str, sql: &str) -> Result<String, WarehouseError> {
-        let row = self.first_row(&format!("EXPLAIN {how} {sql}")).await?;
-        let text = row.into_iter().flatten().next().unwrap_or_default();
-        match text.split_once("Exception: [") {
-            Some((before, message)) if before.lines().count() <= 2 => {
-                Err(self.api.place().failed(&format!("[{message}"), None))
-            }
-            _ => Ok(text),
+        let done = self.api.run(&format!("EXPLAIN {how} {sql}"), &[], Form::Inline).await?;
+        let lines: Vec<String> = done.rows().into_iter().flatten().flatten().collect();
+        let text = lines.join("\n");
+        match refused(&text) {
+            Some(message) => Err(self.api.place().failed(message, None)),
+            None => Ok(text),
         }
     }
 }
@@ -187,6 +186,14 @@ impl Warehouse for Databricks {
     async fn explain(&self, sql: &str) -> Result<String, WarehouseError> {
         self.plan("FORMATTED", sql).await
     }
+}
+
+/// The message of an error that EXPLAIN gives in the place of a plan, which begins with `== `:
+/// `Error occurred during query planning:` or the name of an exception, and `[CONDITION] text`.
+fn refused(explained: &str) -> Option<&str> {
+    let text = explained.strip_prefix("Error occurred during query planning:").unwrap_or(explained).trim_start();
+    let text = text.split_once("Exception: ").filter(|(name, _)| !name.contains('\n')).map_or(text, |(_, text)| text);
+    text.starts_with('[').then_some(text)
 }
 
 /// The columns of a result, as they are streamed.

@@ -5,7 +5,7 @@
 
 use super::{errors::Place, token::Tokens};
 use crate::{
-    ErrorKind, TargetConfig, WarehouseError,
+    ErrorKind, TargetConfig, WarehouseError, cancel,
     engines::http::{Answer, Http, Repeat},
 };
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// A request that gets no answer for so long is given up; a statement may run longer.
 const REQUEST: Duration = Duration::from_secs(180);
@@ -147,13 +148,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let api = Arc::clone(&self.api);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = api.post(&format!("{STATEMENTS}/{id}/cancel"), &json!({}), Repeat::Harmless).await {
-                    tracing::debug!(%error, "a Databricks statement could not be cancelled");
-                }
-            });
-        }
+        cancel::send(async move {
+            if let Err(error) = api.post(&format!("{STATEMENTS}/{id}/cancel"), &json!({}), Repeat::Harmless).await {
+                tracing::debug!(%error, "a Databricks statement could not be cancelled");
+            }
+        });
     }
 }
 
@@ -203,10 +202,7 @@ impl Api {
             let given = parameters.iter().map(|(name, value)| json!({"name": name, "value": value, "type": "STRING"}));
             body["parameters"] = given.collect();
         }
-        let answer = self.post(STATEMENTS, &body, Repeat::Harmful).await?;
-        let response = self.http.json(&answer)?;
-        drop(body);
-        let done = self.finish(response).await?;
+        let done = self.finish(self.submit(body).await?).await?;
         if done.0.manifest.as_ref().is_some_and(|manifest| manifest.truncated) {
             let message = "the result is larger than Databricks gives inside its answers, 25 MiB";
             return Err(self.place.error(ErrorKind::Resources, message).with_hint("set `results: links`"));
@@ -214,9 +210,28 @@ impl Api {
         Ok(done)
     }
 
+    /// Hands a statement over. The request goes on when the caller goes away, so that its id is known and what it began
+    /// can be cancelled.
+    async fn submit(self: &Arc<Self>, body: Value) -> Result<(Response, Running), WarehouseError> {
+        let (sender, receiver) = oneshot::channel();
+        let api = Arc::clone(self);
+        tokio::spawn(async move {
+            let answer = api.post(STATEMENTS, &body, Repeat::Harmful).await;
+            let response = answer.and_then(|answer| api.http.json::<Response>(&answer));
+            // Where nobody waits any more, `Running` is dropped here and cancels.
+            drop(sender.send(response.map(|response| {
+                let id = Some(response.statement_id.clone());
+                (response, Running { api, id })
+            })));
+        });
+        receiver.await.unwrap_or_else(|_| Err(self.place.error(ErrorKind::Connection, "the program is ending")))
+    }
+
     /// Asks after the statement until it has ended, with growing waits.
-    async fn finish(self: &Arc<Self>, mut response: Response) -> Result<Done, WarehouseError> {
-        let mut running = Running { api: Arc::clone(self), id: Some(response.statement_id.clone()) };
+    async fn finish(
+        self: &Arc<Self>,
+        (mut response, mut running): (Response, Running),
+    ) -> Result<Done, WarehouseError> {
         let (begun, mut wait) = (Instant::now(), FIRST_LOOK);
         loop {
             match response.status.state.as_str() {
@@ -232,7 +247,7 @@ impl Api {
                 }
                 _ => {
                     running.id = None;
-                    return Err(self.place.error(ErrorKind::Timeout, "the statement was cancelled at the server"));
+                    return Err(self.place.cancelled());
                 }
             }
             if let Some(limit) = self.timeout.filter(|limit| begun.elapsed() > *limit) {
@@ -293,7 +308,7 @@ impl Api {
     ) -> Result<Answer, WarehouseError> {
         let token = self.tokens.get(&self.http, None).await?;
         let mut answer = self.http.send(repeat, |client| request(client, &token)).await?;
-        if answer.status.as_u16() == 401 && self.tokens.renew() {
+        if Place::is_token_refused(&answer) && self.tokens.renew() {
             let token = self.tokens.get(&self.http, Some(&token)).await?;
             answer = self.http.send(repeat, |client| request(client, &token)).await?;
         }

@@ -29,13 +29,29 @@ impl Place {
         WarehouseError::new(kind, &self.target, message)
     }
 
+    /// A statement that somebody else has stopped.
+    pub(super) fn cancelled(&self) -> WarehouseError {
+        self.error(ErrorKind::Timeout, "the statement was cancelled at the server")
+            .with_hint("the query history of the SQL warehouse tells by whom; run the command again")
+    }
+
+    /// Whether it was the token that is not accepted. A token that is unknown or has expired gets 401, or 403 with
+    /// `Invalid access token` or `token expired`.
+    pub(super) fn is_token_refused(answer: &Answer) -> bool {
+        match answer.status.as_u16() {
+            401 => true,
+            403 => said(answer).to_ascii_lowercase().contains("token"),
+            _ => false,
+        }
+    }
+
     /// A request that was not taken.
     pub(super) fn refused(&self, answer: &Answer) -> WarehouseError {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = body["message"].as_str().unwrap_or("no reason was given").trim();
+        let said = said(answer);
+        let said = said.trim();
         let Self { host, warehouse, .. } = self;
         let (kind, what, hint) = match answer.status.as_u16() {
-            401 => (
+            _ if Self::is_token_refused(answer) => (
                 ErrorKind::Connection,
                 format!("Databricks at {host} does not accept the token"),
                 "it may have expired or been revoked: make a new one, or use `client_id` and `client_secret`"
@@ -145,6 +161,12 @@ impl Place {
         let error = if kind == "TABLE" || kind == "VIEW" { error.with_table(&name) } else { error };
         error.with_hint(format!("grant it: {grant};"))
     }
+}
+
+/// What an answer that is an error says.
+fn said(answer: &Answer) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    body["message"].as_str().unwrap_or("no reason was given").to_owned()
 }
 
 /// Without the values, which stand in quotes; types and columns stand in double quotes or backticks.

@@ -12,7 +12,7 @@ use super::{
     api::{Api, Form},
     quoted, quoted_name,
 };
-use crate::{ErrorKind, RowStream, TablePath, WarehouseError};
+use crate::{ErrorKind, RowStream, TablePath, WarehouseError, cancel};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     datatypes::{DataType, Schema},
@@ -132,13 +132,11 @@ impl Drop for Staging {
             return;
         }
         let (api, sql) = (Arc::clone(&self.api), format!("DROP TABLE IF EXISTS {}", self.name));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = api.run(&sql, &[], Form::Inline).await {
-                    tracing::warn!(%error, "a table of a load that failed is left over");
-                }
-            });
-        }
+        cancel::send(async move {
+            if let Err(error) = api.run(&sql, &[], Form::Inline).await {
+                tracing::warn!(%error, "a table of a load that failed is left over");
+            }
+        });
     }
 }
 
