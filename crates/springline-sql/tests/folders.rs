@@ -164,7 +164,9 @@ fn the_shape_of_a_folder_is_checked() {
           `extends` is a cycle, or longer than 8 dialects"#]],
     );
     let orphan = load("name: mine\nextends: nobody\n", &[]).unwrap_err();
-    assert!(orphan.ends_with(&format!("there is no dialect folder `nobody`; built in: {}", Dialect::names().join(", "))));
+    assert!(
+        orphan.ends_with(&format!("there is no dialect folder `nobody`; built in: {}", Dialect::names().join(", ")))
+    );
     refused(
         "name: mine\nextends: postgres\n",
         &[("templates/truncate.sql.j2", "TRUNCATE")],
