@@ -117,6 +117,7 @@ async fn the_examples_of_every_function_hold() {
 async fn nulls_and_edges_are_the_same_everywhere() {
     let conditions = numbered(&[
         "left(nothing, 1) is null and right('a', none) is null and lpad(nothing, 2, 'x') is null",
+        "substring('abc', none, 2) is null and substring('abc', 2, none) is null and substring(nothing, 1, 2) is null",
         "split_part(nothing, '-', 1) is null and regex_match(nothing, 'a') is null",
         "regex_extract(nothing, 'a') is null and regex_replace(nothing, 'a', 'b') is null",
         "ends_with(nothing, 'a') is null and contains('a', nothing) is null and concat('a', nothing) is null",
@@ -154,7 +155,9 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "date_diff('minute', timestamp '2024-01-01T00:00:59Z', timestamp '2024-01-01T00:01:00Z') = 1",
         "extract('minute', timestamp '2024-01-01T00:59:59.5Z') = 59 and extract('hour', date '2024-01-01') = 0",
         // Letters whose upper case is longer.
-        "upper('ﬁn ŉ') = 'FIN ʼN' and upper('straße') = 'STRASSE' and lower('İ') = 'i̇'",
+        "upper('ﬁn ŉ') = 'FIN ʼN' and upper('straße') = 'STRASSE' and lower('İ') = 'i̇' and lower('ΣΟΦΟΣ ΟΔΟΣ. Σ') = 'σοφος οδος. σ'",
+        // What is before the first character is none.
+        "substring('abc', 0, 2) = 'a' and substring('abc', id - 1, 1) = ''",
         // The two zeros of a float are one value.
         "nullif(-(0e0 * id), 0e0) is null and -(0e0 * id) = 0e0 and -(0e0 * id) in (0e0, 1e0) and not (-(0e0 * id) < 0e0)",
         // A decimal whose digits are all behind the point.
