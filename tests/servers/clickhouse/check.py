@@ -106,10 +106,10 @@ def members(arguments):
         for name, sql in statements
         if name.startswith("segment.")
     }
-    run = {}
-    tables = "SELECT name FROM system.tables WHERE database = 'springline' AND startsWith(name, 'sizes_')"
+    run = {segment: 0 for segment in alone}
+    tables = "SELECT name FROM system.tables WHERE database = 'springline' AND startsWith(name, 'membership_')"
     for (table,) in database.rows(tables):
-        sizes = f"SELECT segment, argMax(members, as_of) FROM springline.`{table}` GROUP BY segment"
+        sizes = f"SELECT segment, count() FROM springline.`{table}` WHERE exited_at IS NULL GROUP BY segment"
         run.update({segment: int(size) for segment, size in database.rows(sizes)})
     return {"alone": alone, "run": run}
 
