@@ -149,7 +149,7 @@ impl Visitor for Used {
             Expr::Cast { data_type, .. } => self.ty(data_type),
             Expr::TypedString(typed) => self.ty(&typed.data_type),
             Expr::Array(Array { .. }) => drop(self.clauses.insert("array constructor")),
-            Expr::CompoundFieldAccess { .. } => drop(self.clauses.insert("subscript")),
+            Expr::CompoundFieldAccess { .. } | Expr::JsonAccess { .. } => drop(self.clauses.insert("subscript")),
             Expr::Tuple(_) => drop(self.clauses.insert("row constructor")),
             Expr::Collate { .. } => drop(self.clauses.insert("collate")),
             Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => drop(self.clauses.insert("is distinct from")),
