@@ -33,6 +33,9 @@ pub(crate) struct Definition {
     /// becomes of the filter.
     #[serde(default)]
     pub(crate) filter_clause: Option<bool>,
+    /// Whether a column of a SELECT gets its name by AS even where it is the name that it has already.
+    #[serde(default)]
+    pub(crate) alias_columns: Option<bool>,
     #[serde(default)]
     pub(crate) strings: Option<Quoting>,
     #[serde(default)]
@@ -158,6 +161,7 @@ impl Definition {
         self.max_identifier_bytes = self.max_identifier_bytes.or(parent.max_identifier_bytes);
         self.max_columns = self.max_columns.or(parent.max_columns);
         self.filter_clause = self.filter_clause.or(parent.filter_clause);
+        self.alias_columns = self.alias_columns.or(parent.alias_columns);
         self.strings = self.strings.or(parent.strings);
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);

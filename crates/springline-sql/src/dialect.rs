@@ -31,6 +31,8 @@ pub struct Dialect {
     name: String,
     executed: Option<Executed>,
     filter_clause: bool,
+    /// Whether a column of a SELECT is named by AS in any case.
+    pub(crate) alias_columns: bool,
     identifiers: Quoting,
     max_identifier_bytes: Option<usize>,
     max_columns: Option<usize>,
@@ -212,7 +214,9 @@ fn read_folder(asked: &str, name: &str, find: &dyn Fn(&str) -> Option<Files>) ->
     Ok(definition)
 }
 
-fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Option<Dialect> {
+fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> Option<Dialect> {
+    // An empty template gives back what was inherited.
+    definition.shells.retain(|_, text| !text.trim().is_empty());
     let reader = Reader::new();
     let mut checker = Checker { reader: &reader, problems };
     let functions = checker.functions(&definition.functions, definition.filter_clause.unwrap_or(true));
@@ -241,6 +245,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         name: name.to_owned(),
         executed: definition.executed,
         filter_clause: definition.filter_clause.unwrap_or(true),
+        alias_columns: definition.alias_columns.unwrap_or(false),
         identifiers: identifiers?,
         max_identifier_bytes: definition.max_identifier_bytes,
         max_columns: definition.max_columns,

@@ -127,7 +127,7 @@ impl Printer<'_> {
             self.newline();
             self.expr(&column.expr, Level::Or)?;
             let renamed = !matches!(&column.expr.kind, ExprKind::Leaf(leaf) if leaf.column == column.name);
-            if renamed {
+            if renamed || self.dialect.alias_columns {
                 self.out.push_str(" AS ");
                 self.identifier(&column.name)?;
             }

@@ -63,8 +63,9 @@ pub fn expression(dialect: &Dialect, expr: &RelExpr) -> Result<String, PrintErro
     Ok(if more.is_empty() { sql.to_owned() } else { format!("{sql} FROM s {}", more.trim()) })
 }
 
-/// Dialects whose backslash escapes the parser does not read as their engines do: only the engines can judge them.
-pub const OTHER_ESCAPES: [&str; 2] = ["bigquery", "databricks"];
+/// Dialects whose backslash escapes (ClickHouse: whose FILTER) the parser does not read as their engines do: only the
+/// engines can judge them.
+pub const OTHER_ESCAPES: [&str; 3] = ["bigquery", "clickhouse", "databricks"];
 
 /// The parser that stands for each embedded dialect. It accepts much that the engine does not: it finds what is no
 /// SQL at all.

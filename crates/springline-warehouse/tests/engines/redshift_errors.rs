@@ -2,11 +2,10 @@
 
 use super::{
     kit::{failure, path, rows, stream},
-    postgres_errors::refuse_password,
+    postgres_errors::{is_cancelled_at_the_server, is_lost_in_mid_result, refuse_password},
     redshift::{open, server, target},
 };
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
-use futures::StreamExt;
 use springline_warehouse::{ErrorKind, Warehouse, WarehouseError, connect};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -72,9 +71,6 @@ async fn a_missing_grant_is_spelt_out() {
     check(error, "GRANT INSERT ON \"t\" TO \"rs_reader\"");
 }
 
-/// Rows that come at once and for hours.
-const ENDLESS: &str = "SELECT a.g AS id FROM generate_series(1, 100000) AS a(g), generate_series(1, 100000) AS b(g)";
-
 async fn busy(name: &str) -> Option<(Arc<dyn Warehouse>, Arc<dyn Warehouse>)> {
     let options = server().await?;
     let admin = connect(target(options.clone(), &[])).await.unwrap();
@@ -84,35 +80,13 @@ async fn busy(name: &str) -> Option<(Arc<dyn Warehouse>, Arc<dyn Warehouse>)> {
 #[tokio::test]
 async fn a_connection_that_is_lost_in_mid_result_is_an_error() {
     let Some((admin, warehouse)) = busy("rs_lost").await else { return };
-    let mut open_query = warehouse.query(ENDLESS).await.unwrap().stream;
-    assert!(open_query.next().await.unwrap().is_ok());
-    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rs_lost'";
-    admin.execute(kill).await.unwrap();
-    let error = loop {
-        if let Err(error) = open_query.next().await.expect("no end without an error") {
-            break error;
-        }
-    };
-    assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
-    assert_eq!(error.message(), "terminating connection due to administrator command");
-    assert_eq!(error.hint(), Some("the server ended the session; run again"));
-    // The next call has another connection.
-    assert_eq!(rows(&*warehouse, "SELECT 1 AS n").await, ["n", "1"]);
+    is_lost_in_mid_result(&*admin, &*warehouse, "rs_lost").await;
 }
 
 #[tokio::test]
 async fn a_query_that_is_cancelled_at_the_server_says_so() {
     let Some((admin, warehouse)) = busy("rs_cancelled").await else { return };
-    let statement = tokio::spawn(async move { warehouse.execute("SELECT pg_sleep(60)").await });
-    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'rs_cancelled' \
-        AND query LIKE '%pg_sleep%' AND state = 'active'";
-    while admin.execute(cancel).await.unwrap() == 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let error = statement.await.unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "canceling statement due to user request"));
-    let hint = "somebody cancelled it at the server, or a rule there did; run again";
-    assert_eq!(error.hint(), Some(hint));
+    is_cancelled_at_the_server(&*admin, warehouse, "rs_cancelled").await;
 }
 
 #[tokio::test]
