@@ -9,6 +9,7 @@ import pyarrow as pa
 import snowflake.connector
 import snowduck.connector.cursor as snowduck_cursor
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
 
 from reduce import python, reduced, step
 
@@ -123,6 +124,9 @@ def mended(node):
         digits = exp.cast(exp.Literal.number(0), "DECIMAL(38, 0)")
         first = exp.paren(exp.Add(this=exp.paren(node.this.copy()), expression=digits))
         return exp.paren(type(node)(this=first, expression=exp.paren(node.expression.copy())))
+    if isinstance(node, exp.ToChar) and node.args.get("format") is not None:
+        # It is a time, though the translation cannot see it. It would leave the format out.
+        node = exp.TimeToStr(this=node.this.copy(), format=Snowflake.format_time(node.args["format"]))
     if isinstance(node, exp.TimeToStr):
         # What stands in double quotes is taken as it is.
         # https://docs.snowflake.com/en/sql-reference/date-time-input-output#about-the-elements-used-in-input-and-output-formats
