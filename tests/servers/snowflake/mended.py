@@ -9,6 +9,9 @@ import pyarrow as pa
 import snowflake.connector
 import snowduck.connector.cursor as snowduck_cursor
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
+
+from reduce import python, reduced, step
 
 
 # Whether numbers are computed with 38 digits from the start, where DuckDB would take 18.
@@ -41,10 +44,6 @@ MACROS = [
       f"(x TIMESTAMP, n) AS x + to_{unit}s(CAST(n AS INTEGER))" for unit in UNITS),
     "sf_trunc(u, x DATE) AS CAST(date_trunc(u, x) AS DATE), (u, x TIMESTAMP) AS date_trunc(u, x)",
     "sf_substr(t, p, n) AS CASE WHEN regexp_matches(t, p) THEN regexp_extract(t, p, n) END",
-    # Stands in for REDUCE over sorted values as the dialect writes it: DuckDB's lists hold one type only.
-    "sf_reduced(l) AS list_extract(list_sort(list_distinct(l)), list_position(list_transform(list_sort(list_distinct(l)), "
-    "lambda v: len(list_filter(l, lambda w: w = v))), list_max(list_transform(list_sort(list_distinct(l)), "
-    "lambda v: len(list_filter(l, lambda w: w = v))))))",
 ]
 
 
@@ -53,6 +52,8 @@ def install(connection):
     connection.execute("SET GLOBAL default_null_order = 'nulls_last'")
     connection.create_function("sf_lower_letters", str.lower, ["VARCHAR"], "VARCHAR")
     connection.create_function("sf_upper_letters", str.upper, ["VARCHAR"], "VARCHAR")
+    types = ["VARCHAR", "VARCHAR", "VARCHAR", "BIGINT"]
+    connection.create_function("sf_reduced", reduced, types, "VARCHAR", null_handling="special")
 
 
 def prepare(connection):
@@ -119,10 +120,13 @@ def mended(node):
         return call("sf_trunc", exp.Literal.string(node.unit.name.lower()), node.this)
     if isinstance(node, (exp.Lower, exp.Upper)):
         return call(f"sf_{node.key}", node.this)
-    if wide.get() and isinstance(node, (exp.Mul, exp.Add, exp.Sub)):
+    if wide.get() and isinstance(node, (exp.Mul, exp.Add, exp.Sub)) and node.find_ancestor(exp.Lambda) is None:
         digits = exp.cast(exp.Literal.number(0), "DECIMAL(38, 0)")
         first = exp.paren(exp.Add(this=exp.paren(node.this.copy()), expression=digits))
         return exp.paren(type(node)(this=first, expression=exp.paren(node.expression.copy())))
+    if isinstance(node, exp.ToChar) and node.args.get("format") is not None:
+        # It is a time, though the translation cannot see it. It would leave the format out.
+        node = exp.TimeToStr(this=node.this.copy(), format=Snowflake.format_time(node.args["format"]))
     if isinstance(node, exp.TimeToStr):
         # What stands in double quotes is taken as it is.
         # https://docs.snowflake.com/en/sql-reference/date-time-input-output#about-the-elements-used-in-input-and-output-formats
@@ -152,7 +156,10 @@ def mended(node):
             digits[0].replace(exp.DataTypeParam(this=exp.Literal.number(int(digits[0].name) + 1)))
         return node
     if isinstance(node, exp.GetExtract) and isinstance(node.this, exp.Reduce):
-        return call("sf_reduced", node.this.this)
+        reduce = node.this
+        values = exp.cast(call("to_json", reduce.this), "VARCHAR")
+        sources = (python(reduce.args["initial"]), step(reduce.args["merge"]))
+        return call("sf_reduced", values, *map(exp.Literal.string, sources), node.expression)
     if isinstance(node, exp.GetExtract):
         return call("list_extract", node.this, exp.Add(this=exp.paren(node.expression), expression=exp.Literal.number(1)))
     if isinstance(node, exp.ArraySlice):
