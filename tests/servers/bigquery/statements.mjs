@@ -50,7 +50,8 @@ export class Statements {
   async plan(text, home) {
     const sql = text.replace(/[;\s]+$/, '');
     const made = CREATE_TABLE.exec(sql)?.[3] ?? DROP_TABLE.exec(sql)?.[2];
-    const names = (await this.evaluator.tableNames(sql)).filter((path) => !made || path.join('.') !== parts(made).join('.'));
+    const there = (path) => !made || path.join('.') !== parts(made).join('.') || this.store.has(this.store.place(path, home));
+    const names = (await this.evaluator.tableNames(sql)).filter(there);
     const tables = names.map((path) => ({ path, table: this.store.table(path.flatMap((part) => part.split('.')), home) }));
     await this.evaluator.analyze(sql, tables.map(({ path, table }) => ({ path, columns: table.columns })));
     const bytes = tables.reduce((sum, { table }) => sum + size(table), 0);

@@ -146,6 +146,14 @@ impl Server {
         }
     }
 
+    /// Makes the tables that a project declares, empty.
+    pub async fn create_declared(&self, project: &Path) {
+        let server = self.connect().await;
+        for (table, columns) in declared_tables(project) {
+            self.create(server.as_ref(), &table, &columns).await;
+        }
+    }
+
     /// Makes an empty table with columns of these types of the model language.
     pub async fn create(&self, server: &dyn Warehouse, table: &str, columns: &[(String, String)]) {
         let columns: Vec<String> =
