@@ -156,6 +156,12 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "extract('minute', timestamp '2024-01-01T00:59:59.5Z') = 59 and extract('hour', date '2024-01-01') = 0",
         // Letters whose upper case is longer.
         "upper('ﬁn ŉ') = 'FIN ʼN' and upper('straße') = 'STRASSE' and lower('İ') = 'i̇' and lower('ΣΟΦΟΣ ΟΔΟΣ. Σ') = 'σοφος οδος. σ'",
+        // A month is not 30 days, also where both stand in one statement.
+        "date_add('month', 0 - id, coalesce(never, date '2024-03-29')) = date '2024-02-29' \
+         and date_add('day', -30 * id, coalesce(never, date '2024-03-29')) = date '2024-02-28' \
+         and date_add('month', 0 - id, coalesce(no_instant, timestamp '2024-03-29T00:00:00Z')) = timestamp '2024-02-29T00:00:00Z' \
+         and date_add('hour', -720 * id, coalesce(no_instant, timestamp '2024-03-29T00:00:00Z')) = timestamp '2024-02-28T00:00:00Z' \
+         and date_add('week', 2 * id, coalesce(no_instant, timestamp '1969-12-31T23:59:59.5Z')) = timestamp '1970-01-14T23:59:59.5Z'",
         // What is before the first character is none.
         "substring('abc', 0, 2) = 'a' and substring('abc', id - 1, 1) = ''",
         // The two zeros of a float are one value.
@@ -164,6 +170,7 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "cast(0.50 as string) = '0.50' and cast(-0.05 as string) = '-0.05' and cast(0.05 as decimal(2,2)) = 0.05",
         // Numbers of more digits than fit into 64 bits, and a date that stays one.
         "(5587526067.99 * id) * (5587526067.99 * id) = 31220447560467790102.6401",
+        "round(coalesce(try_cast(nothing as decimal(12,2)), 9999999999.99), 2) * 5587526067.99 > 55875260000000000000",
         "cast(date_add('month', 1, coalesce(never, date '2024-01-31')) as string) = '2024-02-29'",
         "cast(date_trunc('year', coalesce(never, date '2024-02-29')) as string) = '2024-01-01'",
         "cast(coalesce(no_instant, timestamp '1969-12-31T23:59:59.25Z') as string) = '1969-12-31T23:59:59.250000Z'",
