@@ -23,6 +23,16 @@ class Refused(Exception):
         self.code, self.state, self.message = code, state, message
 
 
+def judged(tree):
+    """Refuses what DuckDB would take and Snowflake does not document. The parser knows Snowflake's functions by name."""
+    for node in tree.find_all(exp.Anonymous, exp.Filter, exp.Unnest, exp.Distinct):
+        if isinstance(node, exp.Anonymous):
+            raise Refused("002140", "42601", f"SQL compilation error:\nUnknown function {node.name.upper()}")
+        if isinstance(node, (exp.Filter, exp.Unnest)) or node.args.get("on") is not None:
+            raise Refused("001003", "42000", f"SQL compilation error:\nsyntax error line 1 at position 0 unexpected '{node.key}'.")
+    return tree
+
+
 def refuse(sql, role):
     if (role or "").upper() == "NOBODY":
         raise Refused("003001", "42501", "SQL access control error:\nInsufficient privileges to operate on schema 'PUBLIC'")
@@ -183,7 +193,7 @@ def mend(tree):
 
 
 parse = snowduck_cursor._parse_snowflake
-snowduck_cursor._parse_snowflake = lambda sql: [mend(tree) if isinstance(tree, exp.Expression) else tree for tree in parse(sql)]
+snowduck_cursor._parse_snowflake = lambda sql: [mend(judged(tree)) if isinstance(tree, exp.Expression) else tree for tree in parse(sql)]
 
 
 def execute(cursor, sql, bindings):
