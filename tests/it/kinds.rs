@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use springline_tests::{copy_folder, root, servers, springline};
+use springline_tests::{copy_folder, printed, root, servers, springline};
 
 const AS_OF: &str = "2024-06-30T12:00:00Z";
+/// The runs before, which are the history that some of the segments ask about.
+const EARLIER: [&str; 2] = ["2024-02-01T00:00:00Z", "2024-05-10T00:00:00Z"];
 
 fn expected() -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read_to_string(root().join("tests/cases/kinds/expected.txt")).expect("the members");
@@ -27,8 +29,7 @@ fn check(dir: &Path, target: &str, env: &[(String, String)]) {
         let head = ["--target", target, "--as-of", as_of, "--format", "json"];
         springline(dir, &[&head, args].concat()).envs(env).run().exits(0).json()
     };
-    // The history that some of the segments ask about.
-    for as_of in ["2024-02-01T00:00:00Z", "2024-05-10T00:00:00Z"] {
+    for as_of in EARLIER {
         call(as_of, &["run"]);
     }
     let run = call(AS_OF, &["run"]);
@@ -64,6 +65,12 @@ async fn segments_of_every_kind_have_the_members_worked_out_by_hand() {
         server.add_target(folder.path());
         server.load(folder.path(), &folder.path().join("data")).await;
         check(folder.path(), server.engine, &server.env());
+    }
+    if let Some(found) = printed(folder.path(), &[EARLIER[0], EARLIER[1], AS_OF]) {
+        let expected = expected();
+        let sizes = expected.iter().map(|(name, members)| (name.clone(), members.len() as u64));
+        assert_eq!(found.run, sizes.collect::<BTreeMap<_, _>>(), "in the run, as printed for ClickHouse");
+        assert_eq!(found.alone, expected, "alone, as printed for ClickHouse");
     }
 }
 

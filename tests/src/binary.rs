@@ -86,7 +86,7 @@ impl Call {
 }
 
 /// The binary of the profile that the tests were built with; built first, so that it is never stale.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());

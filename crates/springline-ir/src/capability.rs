@@ -7,6 +7,9 @@ pub struct Capabilities {
     pub merge: bool,
     /// `FunctionId::EACH` can be printed: one row becomes several.
     pub each: bool,
+    /// An aggregate may look at the order of its rows: `first`, `last`, `nth`, `most_frequent` and `array_agg` can be
+    /// printed. Where not, the plan numbers the rows in a step before.
+    pub ordered: bool,
     /// The most columns that a table or a SELECT may have; `None` where there is no limit to mind.
     pub max_columns: Option<usize>,
 }

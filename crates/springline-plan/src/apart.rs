@@ -92,7 +92,7 @@ fn number(f: f64) -> String {
 }
 
 /// Every direct part of an expression, to be changed.
-fn each_part(expr: &mut RelExpr, change: &mut impl FnMut(&mut RelExpr)) {
+pub(crate) fn each_part(expr: &mut RelExpr, change: &mut impl FnMut(&mut RelExpr)) {
     match &mut expr.kind {
         ExprKind::Leaf(_) | ExprKind::Literal(_) => {}
         ExprKind::Call { args, .. } => args.iter_mut().for_each(change),
@@ -119,14 +119,14 @@ fn each_part(expr: &mut RelExpr, change: &mut impl FnMut(&mut RelExpr)) {
 }
 
 /// The step before: its name and what it computes.
-struct Before {
-    alias: String,
-    columns: Vec<OutputColumn>,
+pub(crate) struct Before {
+    pub(crate) alias: String,
+    pub(crate) columns: Vec<OutputColumn>,
 }
 
 impl Before {
     /// The column of the step that holds the expression; a constant stays what it is.
-    fn named(&mut self, expr: &RelExpr) -> RelExpr {
+    pub(crate) fn named(&mut self, expr: &RelExpr) -> RelExpr {
         if matches!(expr.kind, ExprKind::Literal(_)) {
             return expr.clone();
         }

@@ -9,6 +9,7 @@ use crate::PlanError;
 use crate::apart::apart;
 use crate::build::{Build, Scope, column, output, unique};
 use crate::clock::{Bounds, before, not_before};
+use crate::ordered::numbered;
 use crate::wanted::Wanted;
 
 /// A gathered relation: at most one row per key.
@@ -93,6 +94,7 @@ pub(crate) fn gather(
     let has_key = keys_only.then(|| Expr::call(FunctionId::IS_NOT_NULL, vec![key.clone()], Type::Boolean));
     let filter = Expr::all(as_of.into_iter().chain(widest).chain(shared).chain(has_key));
     let select = Select { filter, group_by: vec![key], ..scope.select(columns) };
+    let select = numbered(build, name, select);
     let select = apart(build, &format!("{name}_values"), select);
     let from = build.step(step_name, Some(build.locate(span)), select);
     let mut described = described.into_iter();

@@ -14,6 +14,7 @@ mod gather;
 mod history;
 mod intervals;
 mod members;
+mod ordered;
 mod past;
 mod preview;
 mod reads;
@@ -36,6 +37,7 @@ pub use explain::{
 pub use history::{between, segment_sizes, stays};
 pub use intervals::MembershipPlan;
 pub use members::{Ground, Position, RunPlan, ground, run};
+pub use ordered::ORDERED;
 pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
 pub use reads::tables_read;
 pub use rows::{ROW_KEY, entity_rows, repeated_values};

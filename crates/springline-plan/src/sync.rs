@@ -208,13 +208,13 @@ fn same_key(a: &str, b: &str) -> RelExpr {
 
 /// The keys of a table that stand more than once or are null: `_key`, as text, and `rows`. At most five.
 pub(crate) fn duplicates(table: &TableName, key: &str, ty: &Type) -> Query {
-    let key = text(column("d", key, ty.clone()));
+    let key = column("d", key, ty.clone());
     let several = Expr::compare(FunctionId::GT, count(), Expr::literal(Literal::Integer(1)));
     query(Select {
         group_by: vec![key.clone()],
         having: Some(Expr::call(FunctionId::OR, vec![several, is_null(key.clone())], Type::Boolean)),
         limit: Some(5),
-        ..Select::new(from_table(table, "d"), vec![output(KEY, key), output("rows", count())])
+        ..Select::new(from_table(table, "d"), vec![output(KEY, text(key)), output("rows", count())])
     })
 }
 

@@ -24,8 +24,12 @@ pub fn cell(array: &ArrayRef, row: usize) -> Result<Value, RunError> {
             wide.as_primitive::<Int64Type>().value(0).into()
         }
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).into(),
-        DataType::Decimal128(..) => {
-            let text = text(array, row)?;
+        ty if ty.is_decimal() => {
+            let mut text = text(array, row)?;
+            // So wide a type is that of a column without a scale of its own.
+            if let DataType::Decimal256(..) = ty {
+                text.truncate(significant(&text).len());
+            }
             // A number of JSON is a float to most readers: more digits than one holds stay text.
             let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
             let same = |n: &serde_json::Number| significant(&n.to_string()) == significant(&text);

@@ -33,6 +33,9 @@ pub(crate) struct Definition {
     /// becomes of the filter.
     #[serde(default)]
     pub(crate) filter_clause: Option<bool>,
+    /// Whether a column of a SELECT gets its name by AS even where it is the name that it has already.
+    #[serde(default)]
+    pub(crate) alias_columns: Option<bool>,
     #[serde(default)]
     pub(crate) strings: Option<Quoting>,
     #[serde(default)]
@@ -41,10 +44,18 @@ pub(crate) struct Definition {
     pub(crate) literals: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) order_by: BTreeMap<String, Entry>,
+    /// How one step of a path into JSON is written, for a dialect without paths: `start` of the JSON itself, `name`
+    /// and `place` of what was found so far and of the step.
+    #[serde(default)]
+    pub(crate) json_step: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) cast: Option<Entry>,
     #[serde(default)]
     pub(crate) try_cast: Option<Entry>,
+    /// Behind the joins of a SELECT with `each`, whose own form then names the value: for an engine that makes several
+    /// rows of one in FROM alone.
+    #[serde(default)]
+    pub(crate) each_join: Option<Entry>,
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, Entry>,
     /// Statement name to template; filled from the folder's `templates/`.
@@ -153,11 +164,14 @@ impl Definition {
         self.max_identifier_bytes = self.max_identifier_bytes.or(parent.max_identifier_bytes);
         self.max_columns = self.max_columns.or(parent.max_columns);
         self.filter_clause = self.filter_clause.or(parent.filter_clause);
+        self.alias_columns = self.alias_columns.or(parent.alias_columns);
         self.strings = self.strings.or(parent.strings);
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);
+        self.each_join = self.each_join.or(parent.each_join);
         self.types = under(parent.types, self.types);
         self.literals = under(parent.literals, self.literals);
+        self.json_step = under(parent.json_step, self.json_step);
         self.order_by = under(parent.order_by, self.order_by);
         self.functions = under(parent.functions, self.functions);
         self.shells = under(parent.shells, self.shells);

@@ -19,6 +19,9 @@ static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../dialects
 /// The files of a folder: path inside the folder, text.
 pub type Files = Vec<(String, String)>;
 
+/// What `json_step` says: how JSON itself is begun with, then a step by name and one by place in a list.
+pub(crate) const JSON_STEPS: [&str; 3] = ["start", "name", "place"];
+
 /// How deep `extends` may go.
 const MAX_PARENTS: usize = 8;
 
@@ -28,6 +31,8 @@ pub struct Dialect {
     name: String,
     executed: Option<Executed>,
     filter_clause: bool,
+    /// Whether a column of a SELECT is named by AS in any case.
+    pub(crate) alias_columns: bool,
     identifiers: Quoting,
     max_identifier_bytes: Option<usize>,
     max_columns: Option<usize>,
@@ -43,6 +48,10 @@ pub struct Dialect {
     pub(crate) descending_key: Mapping,
     pub(crate) cast: Mapping,
     pub(crate) try_cast: Mapping,
+    /// What `each` needs in FROM.
+    pub(crate) each_join: Option<Mapping>,
+    /// In the order of [`JSON_STEPS`]; empty where the dialect has none.
+    pub(crate) json_steps: Vec<Template>,
     /// In the order of the function table.
     functions: Vec<Mapping>,
     pub(crate) shells: BTreeMap<String, String>,
@@ -108,6 +117,7 @@ impl Dialect {
         Capabilities {
             merge: self.shells.contains_key("merge"),
             each: self.unsupported(FunctionId::EACH).is_none(),
+            ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,
         }
     }
@@ -204,12 +214,18 @@ fn read_folder(asked: &str, name: &str, find: &dyn Fn(&str) -> Option<Files>) ->
     Ok(definition)
 }
 
-fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Option<Dialect> {
+fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> Option<Dialect> {
+    // An empty template gives back what was inherited.
+    definition.shells.retain(|_, text| !text.trim().is_empty());
     let reader = Reader::new();
     let mut checker = Checker { reader: &reader, problems };
     let functions = checker.functions(&definition.functions, definition.filter_clause.unwrap_or(true));
     let types = checker.templates("types", &definition.types, &TYPES, Place::Type);
     let literals = checker.templates("literals", &definition.literals, &LITERALS, Place::Literal);
+    let json_steps = match definition.json_step.is_empty() {
+        true => Some(Vec::new()),
+        false => checker.templates("json_step", &definition.json_step, &JSON_STEPS, Place::Scalar),
+    };
     let ascending = checker.entry("order_by.ascending", definition.order_by.get("ascending"), Place::Scalar);
     let descending = checker.entry("order_by.descending", definition.order_by.get("descending"), Place::Scalar);
     let mut key = |name: &str| match definition.order_by.get(name) {
@@ -221,6 +237,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
     checker.unknown("order_by", definition.order_by.keys(), &terms);
     let cast = checker.entry("cast", definition.cast.as_ref(), Place::Scalar);
     let try_cast = checker.entry("try_cast", definition.try_cast.as_ref(), Place::Scalar);
+    let each_join = definition.each_join.as_ref().map(|entry| checker.entry("each_join", Some(entry), Place::Scalar));
     let identifiers = checker.quoting("identifiers", definition.identifiers);
     let strings = checker.quoting("strings", definition.strings);
     checker.shells(&definition.shells);
@@ -228,6 +245,7 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         name: name.to_owned(),
         executed: definition.executed,
         filter_clause: definition.filter_clause.unwrap_or(true),
+        alias_columns: definition.alias_columns.unwrap_or(false),
         identifiers: identifiers?,
         max_identifier_bytes: definition.max_identifier_bytes,
         max_columns: definition.max_columns,
@@ -240,6 +258,8 @@ fn check(name: &str, definition: Definition, problems: &mut Vec<String>) -> Opti
         descending_key: descending_key?,
         cast: cast?,
         try_cast: try_cast?,
+        each_join: each_join.flatten(),
+        json_steps: json_steps?,
         functions: functions?,
         shells: definition.shells,
         environment: environment(),

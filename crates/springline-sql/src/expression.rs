@@ -147,8 +147,19 @@ impl<'d> Printer<'d> {
     }
 
     fn ordered(&mut self, expr: &RelExpr, mapping: &Mapping) -> Result<(), PrintError> {
-        let frame = Frame::new("order by", std::slice::from_ref(expr), &expr.ty);
-        let template = self.supported(select(mapping, frame.args, &expr.ty), &frame)?;
+        self.mapped("order by", std::slice::from_ref(expr), &expr.ty, mapping)
+    }
+
+    /// What a mapping writes for these arguments.
+    pub(crate) fn mapped(
+        &mut self,
+        name: &'static str,
+        args: &[RelExpr],
+        ty: &Type,
+        mapping: &Mapping,
+    ) -> Result<(), PrintError> {
+        let frame = Frame::new(name, args, ty);
+        let template = self.supported(select(mapping, args, ty), &frame)?;
         self.fill(template, &frame)
     }
 
@@ -338,10 +349,13 @@ impl<'d> Printer<'d> {
                 Ok(())
             }
             Variable::JsonPath => {
-                let ExprKind::Literal(Literal::String(path)) = &self.argument(frame, 1, variable)?.kind else {
-                    return Err(self.unsupported("its path is not constant", frame));
-                };
-                self.dialect.write_string(&json_path(path), &mut self.out)
+                let path = json_path(self.constant(frame, variable)?);
+                self.dialect.write_string(&path, &mut self.out)
+            }
+            Variable::JsonValue => self.json_value(frame),
+            Variable::PerlPattern => {
+                let pattern = perl_pattern(self.constant(frame, variable)?);
+                self.dialect.write_string(&pattern, &mut self.out)
             }
             Variable::Args => self.arguments(frame, 0, variable),
             Variable::Rest => self.arguments(frame, 1, variable),
@@ -401,6 +415,39 @@ impl<'d> Printer<'d> {
         let tests = tests.map(|arg| Expr::call(FunctionId::IS_NULL, vec![arg.clone()], Type::Boolean));
         let test = Expr::any(tests).unwrap_or_else(|| Expr::literal(Literal::Boolean(false)));
         self.expr(&test, need)
+    }
+
+    /// The second argument, a constant text.
+    fn constant<'e>(&self, frame: &Frame<'e>, variable: Variable) -> Result<&'e str, PrintError> {
+        match &self.argument(frame, 1, variable)?.kind {
+            ExprKind::Literal(Literal::String(text)) => Ok(text),
+            _ => Err(self.unsupported("its second argument is not constant", frame)),
+        }
+    }
+
+    /// What stands at a path in JSON, one call around the other.
+    fn json_value(&mut self, frame: &Frame<'_>) -> Result<(), PrintError> {
+        let path = self.constant(frame, Variable::JsonValue)?;
+        let dialect = self.dialect;
+        let [start, name, place] = dialect.json_steps.as_slice() else {
+            return Err(self.unsupported("the dialect has no `json_step`", frame));
+        };
+        let before = std::mem::take(&mut self.out);
+        self.fill(start, frame)?;
+        for step in path.split('.') {
+            let inner = std::mem::take(&mut self.out);
+            let is_place = step.bytes().all(|byte| byte.is_ascii_digit());
+            for piece in &(if is_place { place } else { name }).pieces {
+                match piece {
+                    Piece::Text(text) => self.out.push_str(text),
+                    Piece::Place { variable: Variable::Arg(0), .. } => self.out.push_str(&inner),
+                    Piece::Place { .. } if is_place => self.out.push_str(step),
+                    Piece::Place { .. } => dialect.write_string(step, &mut self.out)?,
+                }
+            }
+        }
+        self.out.insert_str(0, &before);
+        Ok(())
     }
 
     /// What an aggregate without a FILTER clause is given: it leaves out nulls, and counts what is not null.
@@ -484,6 +531,30 @@ impl<'d> Printer<'d> {
         }
         term(self, tie, false)
     }
+}
+
+/// A pattern of the language with `\z` for its `$`: to Perl that is also before a line feed at the end. The pattern is
+/// in the form that the checker gives it, whose classes do not nest.
+fn perl_pattern(pattern: &str) -> String {
+    let (mut out, mut in_class, mut characters) = (String::with_capacity(pattern.len()), false, pattern.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                out.push(character);
+                out.extend(characters.next());
+                continue;
+            }
+            '$' if !in_class => {
+                out.push_str("\\z");
+                continue;
+            }
+            '[' => in_class = true,
+            ']' => in_class = false,
+            _ => {}
+        }
+        out.push(character);
+    }
+    out
 }
 
 /// Steps with points between them as JSONPath: a number is a place in a list.

@@ -1,7 +1,8 @@
 //! Queries as text: steps, SELECT, FROM, joins, conditions, order. One column a line, one condition a line.
 
 use springline_ir::{
-    Body, ColumnRef, Cte, ExprKind, From, Join, JoinKind, OrderBy, OutputColumn, Query, Relation, Select, TableName,
+    Body, ColumnRef, Cte, ExprKind, From, FunctionId, Join, JoinKind, OrderBy, OutputColumn, Query, Relation, Select,
+    TableName,
 };
 
 use crate::error::PrintError;
@@ -82,6 +83,7 @@ impl Printer<'_> {
         self.clause("FROM ");
         self.from(&select.from)?;
         select.joins.iter().try_for_each(|join| self.join(join))?;
+        self.each_join(&select.columns)?;
         if let Some(filter) = &select.filter {
             self.clause("WHERE ");
             self.conditions(filter)?;
@@ -125,7 +127,7 @@ impl Printer<'_> {
             self.newline();
             self.expr(&column.expr, Level::Or)?;
             let renamed = !matches!(&column.expr.kind, ExprKind::Leaf(leaf) if leaf.column == column.name);
-            if renamed {
+            if renamed || self.dialect.alias_columns {
                 self.out.push_str(" AS ");
                 self.identifier(&column.name)?;
             }
@@ -161,6 +163,18 @@ impl Printer<'_> {
         self.from(&join.from)?;
         self.out.push_str(" ON ");
         self.expr(&join.on, Level::Or)
+    }
+
+    /// What makes several rows of one in FROM, where `each` is not enough.
+    fn each_join(&mut self, columns: &[OutputColumn]) -> Result<(), PrintError> {
+        let Some(mapping) = &self.dialect.each_join else { return Ok(()) };
+        for column in columns {
+            if let ExprKind::Call { function: FunctionId::EACH, args } = &column.expr.kind {
+                self.newline();
+                self.mapped("each", args, &column.expr.ty, mapping)?;
+            }
+        }
+        Ok(())
     }
 
     fn clause(&mut self, word: &str) {

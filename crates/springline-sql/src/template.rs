@@ -41,6 +41,10 @@ pub(crate) enum Variable {
     ArgScale,
     /// The second argument, a constant path of steps with points between them, as the text of a JSONPath.
     JsonPath,
+    /// What stands at the second argument, a constant path, in the first one: a call for each step.
+    JsonValue,
+    /// The second argument, a constant pattern, as Perl reads it: its `$` is the end of the text alone.
+    PerlPattern,
     /// All arguments, with commas.
     Args,
     /// All arguments but the first, with commas.
@@ -76,8 +80,8 @@ pub(crate) enum Variable {
 }
 
 use Variable::{
-    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, JsonPath, OrderBy, OrderKeys, Precision, Rest,
-    ReverseOrderBy, ReverseOrderKeys, Scale, Suffix, Type,
+    AnyNull, Arg, ArgScale, ArgType, Args, Filter, Filtered, Item, JsonPath, JsonValue, OrderBy, OrderKeys,
+    PerlPattern, Precision, Rest, ReverseOrderBy, ReverseOrderKeys, Scale, Suffix, Type,
 };
 
 const ALL: &[(&str, Variable)] = &[
@@ -91,6 +95,8 @@ const ALL: &[(&str, Variable)] = &[
     ("d_type", ArgType(3)),
     ("a_scale", ArgScale),
     ("json_path", JsonPath),
+    ("json_value", JsonValue),
+    ("perl_pattern", PerlPattern),
     ("args", Args),
     ("rest", Rest),
     ("any_null", AnyNull),
@@ -138,7 +144,18 @@ impl Place {
             (self, variable),
             (
                 Place::Scalar | Place::Aggregate,
-                Arg(_) | ArgType(_) | ArgScale | JsonPath | Args | Rest | AnyNull | Type | Scale | Precision
+                Arg(_)
+                    | ArgType(_)
+                    | ArgScale
+                    | JsonPath
+                    | JsonValue
+                    | PerlPattern
+                    | Args
+                    | Rest
+                    | AnyNull
+                    | Type
+                    | Scale
+                    | Precision
             ) | (
                 Place::Aggregate,
                 Suffix | Filter | Filtered | OrderBy | ReverseOrderBy | OrderKeys | ReverseOrderKeys

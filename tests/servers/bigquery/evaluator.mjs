@@ -1,6 +1,7 @@
 // Google's own ZetaSQL evaluator (npm `@fivetrandevelopers/zetasql`): analyzes and runs queries over tables that are
 // handed to it with each call. Everything that is a query is decided here and nowhere else.
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 
@@ -18,13 +19,28 @@ const NOT_IN_BIGQUERY = new Set([
 /** An error of a statement: what BigQuery would say. */
 export class SqlError extends Error {}
 
+/** The evaluator's program (x86-64) with room for messages of a gigabyte: all tables of a query are one message, and the
+ * default of its gRPC library, which it has no option for, is 4 MB. The one number is changed in a copy. */
+function enlarged(program, copy) {
+  if (existsSync(copy)) return copy;
+  const bytes = readFileSync(program);
+  // test dl, dl; jne; mov ebx, 4 MB; mov eax, 1: the limit where the server is given none.
+  const code = Buffer.from('84d2751dbb00004000b801000000', 'hex');
+  const at = bytes.indexOf(code);
+  if (at < 0 || bytes.indexOf(code, at + 1) >= 0) throw new Error('this is not the ZetaSQL that was looked at');
+  bytes.writeInt32LE(MAXIMUM, at + 5);
+  writeFileSync(`${copy}.new`, bytes, { mode: 0o755 });
+  renameSync(`${copy}.new`, copy);
+  return copy;
+}
+
 /** Starts the evaluator on a port and gives what runs a query. */
 export async function start(modules, port) {
   const require = createRequire(`${modules}/`);
   const grpc = require('@grpc/grpc-js');
   const loader = require('@grpc/proto-loader');
   const home = `${modules}/node_modules/@fivetrandevelopers/zetasql/lib/zetasql`;
-  const child = spawn(`${home}/remote_server.so`, ['localhost', String(port)], { stdio: 'ignore' });
+  const child = spawn(enlarged(`${home}/remote_server.so`, `${modules}/evaluator`), ['localhost', String(port)], { stdio: 'ignore' });
   child.on('exit', () => process.exit(1));
   process.on('exit', () => child.kill('SIGKILL'));
   const options = { oneofs: true, longs: String, enums: String, includeDirs: [`${home}/protos`] };
@@ -61,12 +77,20 @@ export async function start(modules, port) {
     await call('unprepareQuery', { preparedQueryId: id });
     return answer.prepared.columns ?? [];
   }
+
+  /** Looks through a whole statement of any kind; `tables` are those it names, by their paths. */
+  async function analyze(sql, tables) {
+    refuse(sql);
+    const simpleCatalog = { ...catalog({}, functions), ...nested(tables) };
+    await checked(call('analyze', { options: analysis, simpleCatalog, sqlStatement: sql }));
+  }
+
   /** The names of the tables of a query, each as its parts. */
   async function tableNames(sql) {
     const answer = await checked(call('extractTableNamesFromStatement', { sqlStatement: sql, options: language }));
     return (answer.tableName ?? []).map((name) => name.tableNameSegment);
   }
-  return { evaluate, prepare, tableNames };
+  return { evaluate, prepare, analyze, tableNames };
 }
 
 async function ready(call) {
@@ -92,6 +116,17 @@ async function checked(answer) {
 function catalog(tables, functions) {
   const table = Object.entries(tables).map(([name, { columns }]) => ({ name, column: columns }));
   return { name: 'catalog', builtinFunctionOptions: functions, table };
+}
+
+/** Tables with paths (`[{path, columns}]`) as catalogs in catalogs. */
+function nested(tables, depth = 0) {
+  const here = tables.filter(({ path }) => path.length === depth + 1);
+  const below = new Map(tables.filter(({ path }) => path.length > depth + 1).map(({ path }) => [path[depth], []]));
+  for (const one of tables) if (one.path.length > depth + 1) below.get(one.path[depth]).push(one);
+  return {
+    table: here.map(({ path, columns }) => ({ name: path[depth], column: columns })),
+    catalog: [...below].map(([name, inside]) => ({ name, ...nested(inside, depth + 1) })),
+  };
 }
 
 /** What the evaluator takes and BigQuery refuses, in BigQuery's words. */

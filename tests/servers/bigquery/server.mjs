@@ -9,7 +9,9 @@
 //
 // A comment in a query asks for what a good server does not do: `/* double: takes 3s */` lets it run so long,
 // `/* double: breaks off */` ends the connection at the second page, `/* double: fails */` ends the job with an
-// internal error, `/* double: busy */` makes the first answer a 503.
+// internal error, `/* double: busy */` makes the first answer a 503, `/* double: is cancelled */` and
+// `/* double: times out */` end the job so. `/double/expire` ends the tokens that were given, `/double/jobs` tells of
+// all jobs.
 import { createHash, createVerify, generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -25,7 +27,8 @@ const freePort = () => new Promise((resolve) => {
     probe.close(() => resolve(free));
   });
 });
-const TOKEN = 'double-access-token';
+let tokens = 0;
+const goodToken = () => `double-access-token-${tokens}`;
 const EMAIL = 'springline@double.iam.gserviceaccount.com';
 const evaluator = await start(modules, await freePort());
 const store = new Store();
@@ -38,7 +41,7 @@ function token(form) {
   const given = new URLSearchParams(form);
   if (given.get('grant_type') === 'refresh_token') {
     if (given.get('refresh_token') !== 'double-refresh-token') throw new ApiError(400, 'invalid_grant', 'Bad Request');
-    return { access_token: TOKEN, expires_in: 3600, token_type: 'Bearer' };
+    return { access_token: goodToken(), expires_in: 3600, token_type: 'Bearer' };
   }
   const [head, body, signature] = (given.get('assertion') ?? '').split('.');
   const claims = JSON.parse(Buffer.from(body ?? '', 'base64url').toString() || '{}');
@@ -46,7 +49,7 @@ function token(form) {
   if (!good || claims.iss !== EMAIL || claims.exp * 1000 < Date.now()) {
     throw new ApiError(400, 'invalid_grant', 'Invalid JWT Signature.');
   }
-  return { access_token: TOKEN, expires_in: 3600, token_type: 'Bearer' };
+  return { access_token: goodToken(), expires_in: 3600, token_type: 'Bearer' };
 }
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -78,6 +81,8 @@ async function runQuery(job) {
   if (wait) await sleep(1000 * Number(wait[1]));
   if (job.state === 'DONE') return {};
   if (asked(sql, 'fails')) throw new ApiError(500, 'backendError', 'The job encountered an error during execution. Retrying the job may solve the problem.');
+  if (asked(sql, 'is cancelled')) throw new ApiError(499, 'stopped', 'Job execution was cancelled: User requested cancellation');
+  if (asked(sql, 'times out')) throw new ApiError(499, 'stopped', 'Job execution was cancelled: Job timed out after 1s');
   const home = { project: job.project, dataset: defaultDataset?.datasetId };
   return statements.run(sql.replaceAll(/\bSESSION_USER\(\)/g, `'${EMAIL}'`), home);
 }
@@ -179,12 +184,13 @@ const ROUTES = [
   ['GET', /^\/bigquery\/v2\/projects\/([^/]+)\/datasets\/([^/]+)\/tables\/([^/]+)$/, (r) => { store.allow(r.path.join('.')); return shownTable(r.path.join('.')); }],
   ['DELETE', /^\/bigquery\/v2\/projects\/([^/]+)\/datasets\/([^/]+)\/tables\/([^/]+)$/, (r) => { store.remove(r.path.join('.')); return {}; }],
   // What the tests ask the double itself.
+  ['GET', /^\/double\/expire$/, () => { tokens += 1; return {}; }],
   ['GET', /^\/double\/jobs$/, () => ({ cancelled, jobs: [...jobs.values()].map((job) => ({ id: job.id, state: job.state, labels: job.labels })) })],
 ];
 
 function cancel(job) {
   if (job.state !== 'DONE') Object.assign(job, { state: 'DONE', error: { status: 499, reason: 'stopped', message: 'Job execution was cancelled: User requested cancellation' } });
-  cancelled.push(job.id);
+  cancelled.push(`${job.project}.${job.id}`);
   return { job: shownJob(job) };
 }
 
@@ -226,7 +232,7 @@ createServer(async (request, response) => {
   const url = new URL(request.url, 'http://double');
   try {
     if (url.pathname === '/token') return answer(response, 200, token(body));
-    if (!url.pathname.startsWith('/double/') && request.headers.authorization !== `Bearer ${TOKEN}`) {
+    if (!url.pathname.startsWith('/double/') && request.headers.authorization !== `Bearer ${goodToken()}`) {
       throw new ApiError(401, 'authError', 'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.');
     }
     if (asked(body, 'busy') && !busy.has(body.length)) {

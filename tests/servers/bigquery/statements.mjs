@@ -45,15 +45,19 @@ export class Statements {
     return this.evaluator.evaluate(text, tables);
   }
 
-  /** The columns of a query, and the bytes of the tables it reads; nothing is run. */
+  /** What a dry run tells: the columns of a query, and the bytes of the tables that a statement reads. ZetaSQL looks
+   * through all of it. */
   async plan(text, home) {
     const sql = text.replace(/[;\s]+$/, '');
-    const query = /^\s*(?:WITH|SELECT|\()/i.test(sql) ? sql : /\bAS\s+((?:WITH|SELECT)\b.*)$/is.exec(sql)?.[1];
-    if (!query) return { columns: [], bytes: 0 };
-    const placed = await this.placed(query, home);
-    const columns = await this.evaluator.prepare(placed.text, placed.tables);
-    const bytes = Object.values(placed.tables).reduce((sum, table) => sum + size(table), 0);
-    return { columns, bytes };
+    const made = CREATE_TABLE.exec(sql)?.[3] ?? DROP_TABLE.exec(sql)?.[2];
+    const there = (path) => !made || path.join('.') !== parts(made).join('.') || this.store.has(this.store.place(path, home));
+    const names = (await this.evaluator.tableNames(sql)).filter(there);
+    const tables = names.map((path) => ({ path, table: this.store.table(path.flatMap((part) => part.split('.')), home) }));
+    await this.evaluator.analyze(sql, tables.map(({ path, table }) => ({ path, columns: table.columns })));
+    const bytes = tables.reduce((sum, { table }) => sum + size(table), 0);
+    if (!/^\s*(?:--[^\n]*\n\s*)*(?:WITH|SELECT|\()/i.test(sql)) return { columns: [], bytes };
+    const placed = await this.placed(sql, home);
+    return { columns: await this.evaluator.prepare(placed.text, placed.tables), bytes };
   }
 
   /** The query with each table's path as one name, and those tables. */
@@ -65,13 +69,13 @@ export class Statements {
       tables[path.join('.')] = own[path.join('.')] ?? this.store.table(path, home);
       if (path.length > 1) paths.add(path.join('.'));
     }
-    const token = new RegExp(`'(?:\\\\.|[^'\\\\])*'|"(?:\\\\.|[^"\\\\])*"|--[^\\n]*|(?:\\b(FROM|JOIN)\\s+|,\\s*)${PATH}(\\s+(?:AS\\s+)?(?:\`|\\w+))?`, 'gis');
+    const token = new RegExp(`'(?:\\\\.|[^'\\\\])*'|"(?:\\\\.|[^"\\\\])*"|--[^\\n]*|(?:\\b(FROM|JOIN)\\s+|,\\s*)${PATH}(?=(\\s+(?:AS\\s+)?(?:\`|\\w+))?)`, 'gis');
     const text = sql.replace(token, (all, before, path, after) => {
       if (!path || !paths.has(parts(path).join('.'))) return all;
       const own = after && !KEYWORDS.test(after.trim().split(/\s+/)[0]);
       const alias = own ? '' : ` AS \`${parts(path).at(-1)}\``;
       const head = all.slice(0, all.indexOf(path));
-      return `${head}\`${parts(path).join('.')}\`${alias}${after ?? ''}`;
+      return `${head}\`${parts(path).join('.')}\`${alias}`;
     });
     return { text, tables };
   }

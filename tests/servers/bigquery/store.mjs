@@ -50,9 +50,9 @@ export class Store {
   allow(name) {
     const [project, dataset, table] = name.split('.');
     if (dataset.startsWith('forbidden')) {
-      const where = table ? `Table ${project}:${dataset}.${table}` : `Dataset ${project}:${dataset}`;
+      const where = table ? `Table ${project}:${dataset}.${table}` : `Project ${project}`;
       const what = table ? `User does not have permission to query table ${project}:${dataset}.${table}, or perhaps it does not exist.`
-        : 'Permission bigquery.datasets.create denied on dataset (or it may not exist).';
+        : `User does not have bigquery.datasets.create permission in project ${project}.`;
       throw new ApiError(403, 'accessDenied', `Access Denied: ${where}: ${what}`);
     }
   }

@@ -8,13 +8,16 @@ cancelling, a request sent twice, the check of the token, the numbers and words 
 What it is not: Snowflake. It checks no grants but those that a role named NOBODY lacks, knows no warehouses, and a
 statement that it accepts may be refused by Snowflake or the other way round.
 
-A word in a comment of a statement asks for a fault: `fault:drop` cuts the second partition off,
-`fault:busy` answers 503 to the first attempt, `fault:slow` keeps the statement running for a second after it is done.
+A word in a comment of a statement asks for a fault. `fault:busy` answers 503 to the first attempt, `fault:slow` keeps the
+statement running for a second after it is done, `fault:timeout` says that its time is over. Of partitions after the first
+one `fault:damage` spoils the bytes, `fault:cut` closes the connection in the middle of the first answer, `fault:gone` in
+the middle of every one.
 
 Usage: server.py PORT PUBLIC_KEY_FILE   (the OAuth token is `good-token`)
 """
 
 import asyncio
+import collections
 import datetime
 import decimal
 import gzip
@@ -31,7 +34,7 @@ import uvicorn
 from snowduck.connector.connection import Connection
 from snowduck.server.shared import shared_connector
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import mended
@@ -39,10 +42,12 @@ import mended
 PARTITION_ROWS = 500
 # Snowflake waits 45 seconds before it answers 202.
 WAIT = 0.2
+KEPT = 50
 EPOCH = datetime.datetime(1970, 1, 1)
 
 statements = {}
 requests = {}
+kept = collections.deque()
 creating = threading.Lock()
 
 
@@ -56,7 +61,7 @@ class Statement:
         self.kind = None
         self.affected = None
         self.cancelled = False
-        self.dropped = False
+        self.cut = {0}
         self.done = asyncio.Event()
         self.cursor = None
 
@@ -86,6 +91,13 @@ class Statement:
         finally:
             if self.cursor is not None:
                 self.cursor.close()
+            self.body.pop("bindings", None)
+
+    def cancel(self):
+        if not self.done.is_set():
+            self.cancelled = True
+            if self.cursor is not None:
+                self.cursor.interrupt()
 
     def refusal(self):
         if self.cancelled:
@@ -170,7 +182,7 @@ def written(value, kind):
         return "true" if value else "false"
     if pa.types.is_timestamp(kind):
         micros = (value.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
-        return f"{micros // 1000000}.{micros % 1000000:06}000"
+        return f"{'-' if micros < 0 else ''}{abs(micros) // 1000000}.{abs(micros) % 1000000:06}000"
     if isinstance(value, datetime.date):
         return str((value - EPOCH.date()).days)
     if isinstance(value, (bytes, bytearray)):
@@ -230,6 +242,10 @@ async def perform(statement):
     statements[statement.handle] = statement
     await asyncio.to_thread(statement.run)
     statement.done.set()
+    # Snowflake keeps a result for a day.
+    kept.append(statement)
+    if len(kept) > KEPT:
+        kept.popleft().table = None
 
 
 async def answered(statement, number=0):
@@ -239,6 +255,8 @@ async def answered(statement, number=0):
         return accepted(statement)
     if statement.error is not None:
         return statement.refusal()
+    if statement.table is None:
+        return answer(410, "391914", "02000", "The result is no longer there.", statement.handle)
     return statement.result(number)
 
 
@@ -250,28 +268,40 @@ async def status(request):
     if statement is None:
         return answer(404, "391902", "02000", "Statement handle not found.")
     number = int(request.query_params.get("partition", 0))
-    if number > 0 and "fault:drop" in statement.sql:
+    if number > 0 and "fault:damage" in statement.sql:
         return Response(gzip.compress(b'{"data": [["1"]')[:20], headers={"Content-Encoding": "gzip"})
+    if number > 0 and "fault:gone" in statement.sql or "fault:cut" in statement.sql and number not in statement.cut:
+        statement.cut.add(number)
+        return StreamingResponse(broken(), media_type="application/json")
+    if "fault:timeout" in statement.sql:
+        message = "Statement reached its statement or warehouse timeout of 1 second(s) and was canceled."
+        return answer(408, "000630", "57014", message, statement.handle)
     return await answered(statement, number)
+
+
+async def broken():
+    yield b'{"data": [["1"]'
+    await asyncio.sleep(0.05)
+    raise ConnectionAbortedError
 
 
 async def cancel(request):
     refused = intruder(request)
     if refused is not None:
         return refused
-    statement = statements.get(request.path_params["handle"])
-    if statement is not None and not statement.done.is_set():
-        statement.cancelled = True
-        if statement.cursor is not None:
-            statement.cursor.interrupt()
+    if request.path_params["handle"] in statements:
+        statements[request.path_params["handle"]].cancel()
     return JSONResponse({"code": "000604", "sqlState": "57014", "message": "statement canceled",
                          "statementHandle": request.path_params["handle"]})
 
 
 async def seen(request):
-    """For tests alone: what became of the statements with a word in them."""
+    """For tests alone: what became of the statements with a word in them; `stop` cancels them."""
     word = request.query_params["word"]
     found = [s for s in statements.values() if word in s.sql]
+    if "stop" in request.query_params:
+        for statement in found:
+            statement.cancel()
     return JSONResponse([{"tag": (s.body.get("parameters") or {}).get("query_tag"), "cancelled": s.cancelled,
                           "done": s.done.is_set()} for s in found])
 
@@ -285,5 +315,5 @@ app = Starlette(routes=[
 
 if __name__ == "__main__":
     PUBLIC_KEY = open(sys.argv[2]).read()
-    shared_connector._duck_conn.execute("SET GLOBAL default_null_order = 'nulls_last'")
+    mended.install(shared_connector._duck_conn)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -120,9 +120,9 @@ impl Value {
 }
 
 /// The shortest digits that read back, of several the nearest, of two as near the even ones; an exponent from 1e16
-/// up and below 1e-5. Adding zero makes a negative zero positive.
+/// up and below 1e-5, without a plus sign. Adding zero makes a negative zero positive.
 fn float_text(f: f64) -> String {
-    serde_json::Number::from_f64(f + 0.0).map_or_else(|| f.to_string(), |n| n.to_string())
+    serde_json::Number::from_f64(f + 0.0).map_or_else(|| f.to_string(), |n| n.to_string().replace("e+", "e"))
 }
 
 /// All digits, the point before the last `scale` of them.

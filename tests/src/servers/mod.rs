@@ -8,15 +8,16 @@ mod bigquery;
 mod databricks;
 mod duckdb;
 mod postgres;
+mod redshift;
 mod snowflake;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arrow::datatypes::{DataType, TimeUnit};
 use serde_json::Value;
-use springline_sql::Dialect;
+use springline_sql::{Dialect, Files};
 use springline_warehouse::{Column, TargetConfig, Warehouse, connect};
 use std::sync::Arc;
 
@@ -42,8 +43,15 @@ const ALL: &[(&str, Start)] = &[
     ("databricks", databricks::start),
     ("duckdb", duckdb::start),
     ("postgres", postgres::start),
+    ("redshift", redshift::start),
     ("snowflake", snowflake::start),
 ];
+
+/// The servers that do not bear a table of a million rows, and why: the large example is not run there.
+const SMALL: &[(&str, &str)] = &[(
+    "bigquery",
+    "its evaluator is a reference for meaning, takes all rows of a query at once and one after another",
+)];
 
 /// All warehouses that there are.
 pub fn servers() -> Vec<Server> {
@@ -69,6 +77,11 @@ fn fresh_name() -> String {
 }
 
 impl Server {
+    /// Why it does not bear a table of a million rows.
+    pub fn too_small(&self) -> Option<&'static str> {
+        SMALL.iter().find(|(engine, _)| *engine == self.engine).map(|(_, reason)| *reason)
+    }
+
     fn variable(&self, option: &str) -> String {
         format!("SPRINGLINE_{}_{}", self.engine, option).to_uppercase()
     }
@@ -93,10 +106,8 @@ impl Server {
         let changed = text.replacen("\ntargets:\n", &format!("\ntargets:\n{}", self.target()), 1);
         assert_ne!(text, changed, "{} has no targets", path.display());
         std::fs::write(&path, changed).expect("the project's file");
-        if let Some(dialects) = std::env::var_os("SPRINGLINE_TEST_DIALECTS") {
-            let own = project.join("dialects").join(self.engine);
-            std::fs::create_dir_all(&own).expect("a folder of dialects");
-            copy_folder(&Path::new(&dialects).join(self.engine), &own);
+        if let Some(dialects) = tried_dialects() {
+            copy_folder(&dialects, &project.join("dialects"));
         }
     }
 
@@ -135,6 +146,14 @@ impl Server {
         }
     }
 
+    /// Makes the tables that a project declares, empty.
+    pub async fn create_declared(&self, project: &Path) {
+        let server = self.connect().await;
+        for (table, columns) in declared_tables(project) {
+            self.create(server.as_ref(), &table, &columns).await;
+        }
+    }
+
     /// Makes an empty table with columns of these types of the model language.
     pub async fn create(&self, server: &dyn Warehouse, table: &str, columns: &[(String, String)]) {
         let columns: Vec<String> =
@@ -148,8 +167,31 @@ impl Server {
     }
 
     fn quoted(&self, name: &str) -> String {
-        Dialect::embedded(self.engine).expect("a dialect").quote_identifier(name).expect("a name")
+        self.dialect().quote_identifier(name).expect("a name")
     }
+
+    /// The dialect that is tried: of `SPRINGLINE_TEST_DIALECTS`, else of the program.
+    pub fn dialect(&self) -> Dialect {
+        let tried = |name: &str| tried_dialects().map(|folder| files_below(&folder.join(name)));
+        Dialect::load(self.engine, &tried).unwrap_or_else(|e| panic!("{}: {e}", self.engine))
+    }
+}
+
+fn tried_dialects() -> Option<PathBuf> {
+    std::env::var_os("SPRINGLINE_TEST_DIALECTS").map(PathBuf::from)
+}
+
+/// The text of each file of a dialect's folder, by its path in there.
+fn files_below(folder: &Path) -> Files {
+    let mut files = Files::new();
+    for sub in ["", "templates"] {
+        let entries = std::fs::read_dir(folder.join(sub)).into_iter().flatten();
+        for entry in entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()) {
+            let name = entry.strip_prefix(folder).expect("a path below").display().to_string();
+            files.push((name, std::fs::read_to_string(&entry).expect("a text")));
+        }
+    }
+    files
 }
 
 fn config(

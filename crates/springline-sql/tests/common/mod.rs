@@ -56,13 +56,16 @@ pub fn statement(dialect: &Dialect, expr: &RelExpr) -> Result<String, PrintError
 pub fn expression(dialect: &Dialect, expr: &RelExpr) -> Result<String, PrintError> {
     let sql = statement(dialect, expr)?;
     let [x, sample, s] = ["x", "sample", "s"].map(|name| dialect.quote_identifier(name).unwrap());
-    let sql = sql.strip_prefix("SELECT\n  ").and_then(|sql| sql.strip_suffix(&format!("\nFROM {sample} AS {s}")));
-    let sql = sql.unwrap();
-    Ok(sql.strip_suffix(&format!(" AS {x}")).unwrap_or(sql).to_owned())
+    let sql = sql.strip_prefix("SELECT\n  ").and_then(|sql| sql.split_once(&format!("\nFROM {sample} AS {s}")));
+    let (sql, more) = sql.unwrap();
+    let sql = sql.strip_suffix(&format!(" AS {x}")).unwrap_or(sql);
+    // What the expression asks of FROM.
+    Ok(if more.is_empty() { sql.to_owned() } else { format!("{sql} FROM s {}", more.trim()) })
 }
 
-/// Dialects whose backslash escapes the parser does not read as their engines do: only the engines can judge them.
-pub const OTHER_ESCAPES: [&str; 2] = ["bigquery", "databricks"];
+/// Dialects whose backslash escapes (ClickHouse: whose FILTER) the parser does not read as their engines do: only the
+/// engines can judge them.
+pub const OTHER_ESCAPES: [&str; 3] = ["bigquery", "clickhouse", "databricks"];
 
 /// The parser that stands for each embedded dialect. It accepts much that the engine does not: it finds what is no
 /// SQL at all.

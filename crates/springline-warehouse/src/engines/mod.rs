@@ -13,6 +13,8 @@ mod duckdb;
 mod http;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
 #[cfg(feature = "snowflake")]
 mod snowflake;
 
@@ -41,6 +43,8 @@ static ENGINES: &[Engine] = &[
     duckdb::ENGINE,
     #[cfg(feature = "postgres")]
     postgres::ENGINE,
+    #[cfg(feature = "redshift")]
+    redshift::ENGINE,
     #[cfg(feature = "snowflake")]
     snowflake::ENGINE,
 ];

@@ -1,11 +1,11 @@
-//! The Postgres engine: SQL over tokio-postgres, rows read as a binary stream, bulk loads by COPY.
-//! It must not know what the SQL is for.
+//! The Postgres engine: SQL over tokio-postgres, rows read as a binary stream, bulk loads by COPY. What another server
+//! of its protocol has in common with it is taken from here. It must not know what the SQL is for.
 
-mod connection;
-mod copy;
+pub(super) mod connection;
+pub(super) mod copy;
 mod decode;
-mod discovery;
-mod errors;
+pub(super) mod discovery;
+pub(super) mod errors;
 mod wire;
 
 use super::Engine;
@@ -15,7 +15,7 @@ use crate::{
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use connection::{Connections, Lent};
+use connection::{Connections, Flavor, Lent};
 use errors::{Doing, Place};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::HashMap, sync::Arc};
@@ -25,7 +25,17 @@ use tokio_postgres::{Client, SimpleQueryMessage, types::ToSql};
 const OLDEST: u32 = 150_000;
 
 /// What the engine is called and takes.
-pub(super) const ENGINE: Engine = Engine { spec: SPEC, connect: |config| Ok(Arc::new(Postgres::connect(config)?)) };
+pub(super) const ENGINE: Engine =
+    Engine { spec: SPEC, connect: |config| Ok(Arc::new(Postgres::connect(&config, &FLAVOR)?)) };
+
+const FLAVOR: Flavor = Flavor {
+    product: "Postgres",
+    port: 5432,
+    sslmode: "prefer",
+    settings: "SET TIME ZONE 'UTC'; SET extra_float_digits TO 3; SET standard_conforming_strings TO on",
+    further: &[],
+    login: "check `user` and `password`, and the server's pg_hba.conf",
+};
 
 const SPEC: EngineSpec = EngineSpec {
     name: "postgres",
@@ -34,20 +44,9 @@ const SPEC: EngineSpec = EngineSpec {
         option("host", true, "Host name, address, or the folder of a Unix socket.", None),
         option("port", false, "TCP port.", Some("5432")),
         option("user", true, "User to log in as.", None),
-        OptionSpec {
-            name: "password",
-            required: false,
-            secret: true,
-            meaning: "The user's password; left out where the server trusts the client.",
-            default: None,
-        },
+        PASSWORD,
         option("database", true, "Database to connect to.", None),
-        option(
-            "sslmode",
-            false,
-            "`disable`: no TLS; `prefer`: TLS when the server offers it; `require`: TLS always, certificate not checked; `verify-full`: TLS always, certificate and host name checked against the system's authorities.",
-            Some("prefer"),
-        ),
+        option("sslmode", false, SSLMODE, Some(FLAVOR.sslmode)),
         option(
             "application_name",
             false,
@@ -64,7 +63,17 @@ const SPEC: EngineSpec = EngineSpec {
     ],
 };
 
-const fn option(
+pub(super) const PASSWORD: OptionSpec = OptionSpec {
+    name: "password",
+    required: false,
+    secret: true,
+    meaning: "The user's password; left out where the server trusts the client.",
+    default: None,
+};
+
+pub(super) const SSLMODE: &str = "`disable`: no TLS; `prefer`: TLS when the server offers it; `require`: TLS always, certificate not checked; `verify-full`: TLS always, certificate and host name checked against the system's authorities.";
+
+pub(super) const fn option(
     name: &'static str,
     required: bool,
     meaning: &'static str,
@@ -86,37 +95,54 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Checks the options; the first call connects.
-    pub(crate) fn connect(config: TargetConfig) -> Result<Self, WarehouseError> {
-        let connections = Arc::new(Connections::new(&config)?);
+    pub(super) fn connect(config: &TargetConfig, flavor: &'static Flavor) -> Result<Self, WarehouseError> {
+        let connections = Arc::new(Connections::new(config, flavor)?);
         Ok(Self { connections, statements: tokio::sync::Mutex::new(None) })
     }
 
-    fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &Place {
         self.connections.place()
     }
 
-    async fn describe_on(&self, client: &Client, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
-        let name = quoted(table);
-        let error = |error| self.place().error(error, Doing::Reading);
-        let statement = match client.prepare(&format!("SELECT * FROM {name} WHERE false")).await {
+    pub(super) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// The types of a table's columns as its rows are read, and which cannot be read; `None` where there is no such table.
+    pub(super) async fn columns_on(
+        &self,
+        client: &Client,
+        table: TablePath<'_>,
+    ) -> Result<Option<Vec<Column>>, WarehouseError> {
+        let sql = format!("SELECT * FROM {} WHERE false", quoted(table));
+        let statement = match client.prepare(&sql).await {
             Ok(statement) => statement,
             Err(failed) if errors::is_missing_table(&failed) => return Ok(None),
-            Err(failed) => return Err(error(failed)),
+            Err(failed) => return Err(self.place().error(failed, Doing::Reading)),
         };
+        let column = |column: &tokio_postgres::Column| Column {
+            name: column.name().to_owned(),
+            data_type: decode::arrow_type(column).unwrap_or(arrow::datatypes::DataType::Null),
+            nullable: true,
+        };
+        Ok(Some(statement.columns().iter().map(column).collect()))
+    }
+
+    async fn describe_on(&self, client: &Client, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
+        let Some(mut columns) = self.columns_on(client, table).await? else { return Ok(None) };
+        let error = |error| self.place().error(error, Doing::Reading);
         let sql = "SELECT attname::text, attnotnull FROM pg_catalog.pg_attribute \
                    WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped";
-        let rows = client.query(sql, &[&name]).await.map_err(error)?;
+        let rows = client.query(sql, &[&quoted(table)]).await.map_err(error)?;
         let mut not_null = HashMap::new();
         for row in rows {
             let name: String = row.try_get(0).map_err(error)?;
             not_null.insert(name, row.try_get::<_, bool>(1).map_err(error)?);
         }
-        let column = |column: &tokio_postgres::Column| Column {
-            name: column.name().to_owned(),
-            data_type: decode::arrow_type(column).unwrap_or(arrow::datatypes::DataType::Null),
-            nullable: !not_null.get(column.name()).copied().unwrap_or(false),
-        };
-        Ok(Some(statement.columns().iter().map(column).collect()))
+        for column in &mut columns {
+            column.nullable = !not_null.get(&column.name).copied().unwrap_or(false);
+        }
+        Ok(Some(columns))
     }
 }
 
@@ -304,13 +330,14 @@ async fn run_script(client: &Client, sql: &str) -> Result<u64, tokio_postgres::E
 }
 
 fn unsupported(place: &Place, column: &tokio_postgres::Column) -> WarehouseError {
-    let message = format!("column `{}` has the Postgres type {}, which cannot be read", column.name(), column.type_());
+    let (name, ty, product) = (column.name(), column.type_(), place.product());
+    let message = format!("column `{name}` has the {product} type {ty}, which cannot be read");
     WarehouseError::new(ErrorKind::Type, place.target(), message)
         .with_column(column.name())
         .with_hint(format!("cast it, for example `CAST({} AS text)`", column.name()))
 }
 
-fn quoted(table: TablePath<'_>) -> String {
+pub(super) fn quoted(table: TablePath<'_>) -> String {
     let part = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
     table.iter().map(part).collect::<Vec<_>>().join(".")
 }

@@ -11,7 +11,7 @@ use springline_warehouse::{Discover, ErrorKind, TargetConfig, Warehouse, Warehou
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 /// The double's options for a project of its own, or `None` after saying that the test is skipped.
-fn server(project: &str) -> Option<BTreeMap<String, String>> {
+pub fn server(project: &str) -> Option<BTreeMap<String, String>> {
     let required = std::env::var("SPRINGLINE_REQUIRE_ENGINES").unwrap_or_default().contains("bigquery");
     let Ok(address) = std::env::var("SPRINGLINE_TEST_BIGQUERY") else {
         assert!(!required, "SPRINGLINE_REQUIRE_ENGINES names bigquery but SPRINGLINE_TEST_BIGQUERY is not set");
@@ -25,7 +25,7 @@ fn server(project: &str) -> Option<BTreeMap<String, String>> {
     Some(options.chain([("project".to_owned(), project)]).collect())
 }
 
-fn target(options: BTreeMap<String, String>, changes: &[(&str, &str)]) -> TargetConfig {
+pub fn target(options: BTreeMap<String, String>, changes: &[(&str, &str)]) -> TargetConfig {
     let changed = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     TargetConfig {
         name: "prod".to_owned(),
@@ -38,16 +38,16 @@ fn target(options: BTreeMap<String, String>, changes: &[(&str, &str)]) -> Target
     }
 }
 
-async fn open(project: &str) -> Option<Arc<dyn Warehouse>> {
+pub async fn open(project: &str) -> Option<Arc<dyn Warehouse>> {
     Some(connect(target(server(project)?, &[])).await.unwrap())
 }
 
-/// The double's own word on the jobs it has seen.
-async fn seen() -> String {
+/// Asks the double itself: `jobs` tells of the jobs it has seen, `expire` ends the tokens it has given.
+pub async fn double(what: &str) -> String {
     let address = std::env::var("SPRINGLINE_TEST_BIGQUERY").unwrap();
     let host = address.split_whitespace().find_map(|pair| pair.strip_prefix("endpoint=http://")).unwrap().to_owned();
     let mut socket = tokio::net::TcpStream::connect(&host).await.unwrap();
-    let request = format!("GET /double/jobs HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET /double/{what} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     tokio::io::AsyncWriteExt::write_all(&mut socket, request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut socket, &mut answer).await.unwrap();
@@ -61,7 +61,7 @@ async fn types_arrive_exactly_with_their_nulls() {
     let sql = "SELECT * FROM (SELECT 1 AS k, TRUE AS b, 9223372036854775807 AS i, 0.1 AS f, CAST('-inf' AS FLOAT64) AS inf, \
         NUMERIC '-1234567890.123456789' AS n, BIGNUMERIC '12.3456789015' AS big, 'é' AS t, DATE '1969-12-31' AS d, \
         DATETIME '2024-01-02 03:04:05.678901' AS dt, TIMESTAMP '1899-12-31 23:59:59.999999+00' AS ts, JSON '{\"a\":1}' AS j, \
-        b'\\x00\\xff' AS by, TIME '03:04:05' AS ti, ['x', 'y'] AS texts, [1, 2] AS ints UNION ALL \
+        b'\\x00\\xff' AS bin, TIME '03:04:05' AS ti, ['x', 'y'] AS texts, [1, 2] AS ints UNION ALL \
         SELECT 2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ORDER BY k";
     let answer = warehouse.query(sql).await.unwrap();
     let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
@@ -73,7 +73,7 @@ async fn types_arrive_exactly_with_their_nulls() {
         DataType::Float64,
         DataType::Float64,
         DataType::Decimal128(38, 9),
-        DataType::Decimal128(38, 9),
+        DataType::Decimal256(76, 38),
         DataType::Utf8,
         DataType::Date32,
         instant(None),
@@ -89,7 +89,7 @@ async fn types_arrive_exactly_with_their_nulls() {
     let lines = rows(warehouse.as_ref(), sql).await;
     assert_eq!(
         lines[1],
-        "1|true|9223372036854775807|0.1|-inf|-1234567890.123456789|12.345678902|é|1969-12-31|2024-01-02T03:04:05.678901|\
+        "1|true|9223372036854775807|0.1|-inf|-1234567890.123456789|12.34567890150000000000000000000000000000|é|1969-12-31|2024-01-02T03:04:05.678901|\
          1899-12-31T23:59:59.999999Z|{\"a\":1}|00ff|03:04:05|[x, y]|[1, 2]"
     );
     let batch = &batches(warehouse.as_ref(), sql).await.unwrap()[0];
@@ -99,7 +99,8 @@ async fn types_arrive_exactly_with_their_nulls() {
 #[tokio::test]
 async fn a_result_of_many_pages_is_complete() {
     let Some(warehouse) = open("wh-pages").await else { return };
-    let sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 25000)) AS n ORDER BY n";
+    let sql = "SELECT a * 1000 + b AS n FROM UNNEST(GENERATE_ARRAY(0, 24)) AS a \
+        CROSS JOIN UNNEST(GENERATE_ARRAY(1, 1000)) AS b ORDER BY n";
     let mut answer = warehouse.query(sql).await.unwrap().stream;
     let (mut next, mut sizes) = (1, Vec::new());
     while let Some(batch) = answer.next().await {
@@ -118,7 +119,7 @@ async fn a_long_job_is_waited_for_and_a_busy_server_asked_again() {
     let Some(warehouse) = open("wh-long").await else { return };
     assert_eq!(rows(warehouse.as_ref(), "SELECT 7 AS n /* double: takes 12s */").await, ["n", "7"]);
     assert_eq!(rows(warehouse.as_ref(), "SELECT 8 AS n /* double: busy */").await, ["n", "8"]);
-    let answer = seen().await;
+    let answer = double("jobs").await;
     assert!(answer.contains(r#""labels":{"springline":"springline-run-018f-ab"}"#), "{answer}");
 }
 
@@ -127,14 +128,9 @@ async fn a_query_that_is_dropped_is_cancelled() {
     let Some(warehouse) = open("wh-drop").await else { return };
     let slow = warehouse.query("SELECT 1 /* double: takes 60s */");
     assert!(tokio::time::timeout(Duration::from_secs(2), slow).await.is_err(), "it is not done yet");
-    for _ in 0..50 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let seen = seen().await;
-        if !seen.contains(r#""cancelled":[]"#) {
-            return;
-        }
-    }
-    panic!("the job was not cancelled");
+    assert!(springline_warehouse::cancellations(Duration::from_secs(5)).await);
+    let (project, answer) = (format!("wh-drop-{}", std::process::id()), double("jobs").await);
+    assert!(answer.contains(&format!("\"{project}.springline_")), "{answer}");
 }
 
 #[tokio::test]
@@ -159,22 +155,8 @@ async fn errors_say_what_is_wrong_and_how_to_mend_it() {
     let error = failure(w, "SELECT 1 / (id - 1) FROM t").await;
     assert_eq!(error.kind(), ErrorKind::Type);
     assert!(error.hint().unwrap().contains("nullif"), "{error}");
-    let error = failure(w, "SELECT * FROM forbidden.t").await;
-    assert_eq!(error.kind(), ErrorKind::Permission);
-    let hint = error.hint().unwrap();
-    assert!(hint.contains("GRANT `roles/bigquery.dataEditor` ON TABLE `wh-errors-"), "{hint}");
-    assert!(hint.ends_with(".forbidden.t` TO \"serviceAccount:springline@double.iam.gserviceaccount.com\";"), "{hint}");
     let error = failure(w, "DROP TABLE IF EXISTS nothing").await;
     assert!(error.message().contains("not a query"), "{error}");
-}
-
-#[tokio::test]
-async fn a_result_that_breaks_off_is_an_error_and_no_shorter_result() {
-    let Some(warehouse) = open("wh-broken").await else { return };
-    let sql = "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 15000)) AS n /* double: breaks off */";
-    let error = failure(warehouse.as_ref(), sql).await;
-    assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.message().contains("gave no answer"), "{error}");
 }
 
 #[tokio::test]
@@ -186,19 +168,11 @@ async fn credentials_that_are_refused_are_told_without_showing_them() {
             Err(error) => error,
         }
     };
-    let error = check(&[("token", "ya29.secret")]).await;
-    assert_eq!(error.kind(), ErrorKind::Connection);
-    assert!(error.message().contains("refuses the credentials"), "{error}");
-    assert!(error.hint().unwrap().contains("expired"));
-    assert!(!format!("{error:?}").contains("ya29.secret"));
     let error = check(&[("credentials", "/nowhere/key.json")]).await;
     assert!(error.message().contains("/nowhere/key.json cannot be read"), "{error}");
     let error = check(&[("credentials", "{\"type\": \"service_account\", \"private_key\": \"s3cret\"}")]).await;
     assert!(error.message().contains("neither a service account's key"), "{error}");
     assert!(!format!("{error:?}").contains("s3cret"));
-    let key = std::fs::read_to_string(&options["credentials"]).unwrap();
-    let error = check(&[("credentials", &key.replace("springline@", "other@"))]).await;
-    assert!(error.message().contains("Invalid JWT Signature. (invalid_grant)"), "{error}");
     let login = |secret: &str| {
         let endpoint = &options["endpoint"];
         format!(
@@ -232,7 +206,7 @@ async fn many_rows_are_loaded_through_a_table_of_their_own() {
     let (schema, many) = stream((0..5).map(|i| people(3 + i * 40_000, 40_000)).collect());
     assert_eq!(w.load(&path("springline_test.people"), schema, many).await.unwrap(), 200_000);
     let sql = "SELECT COUNT(*) AS n, COUNT(name) AS named, COUNT(DISTINCT id) AS ids, COUNT(more) AS more, \
-        MAX(IF(id = 1, REPLACE(SUBSTR(name, 1, 9), '\\n', '/'), NULL)) AS one FROM people";
+        MAX(IF(id = 1, REPLACE(SUBSTR(name, 1, 10), '\\n', '/'), NULL)) AS one FROM people";
     assert_eq!(rows(w, sql).await[1], "200003|133335|200003|0|né/\"1\" \\ x");
     let found = w.tables(&Discover::default()).await.unwrap();
     let names: Vec<String> = found.iter().map(|table| table.path.join(".")).collect();

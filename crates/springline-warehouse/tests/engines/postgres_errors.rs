@@ -5,8 +5,9 @@ use super::{
     postgres::{open, server, target},
 };
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use futures::StreamExt;
 use springline_warehouse::{ErrorKind, Warehouse, WarehouseError, connect};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -105,6 +106,56 @@ async fn a_slow_statement_is_stopped_and_a_lost_connection_replaced() {
     assert_eq!(warehouse.execute("SELECT 1").await.unwrap(), 1);
 }
 
+/// Rows that come at once and for hours.
+const ENDLESS: &str = "SELECT a.g AS id FROM generate_series(1, 100000) AS a(g), generate_series(1, 100000) AS b(g)";
+
+/// Ends the sessions of this name while one of them sends rows.
+pub async fn is_lost_in_mid_result(admin: &dyn Warehouse, warehouse: &dyn Warehouse, name: &str) {
+    let mut open_query = warehouse.query(ENDLESS).await.unwrap().stream;
+    assert!(open_query.next().await.unwrap().is_ok());
+    let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");
+    admin.execute(&kill).await.unwrap();
+    let error = loop {
+        if let Err(error) = open_query.next().await.expect("no end without an error") {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+    assert_eq!(error.message(), "terminating connection due to administrator command");
+    assert_eq!(error.hint(), Some("the server ended the session; run again"));
+    // The next call has another connection.
+    assert_eq!(rows(warehouse, "SELECT 1 AS n").await, ["n", "1"]);
+}
+
+/// Cancels a statement of the session of this name from another one.
+pub async fn is_cancelled_at_the_server(admin: &dyn Warehouse, warehouse: Arc<dyn Warehouse>, name: &str) {
+    let statement = tokio::spawn(async move { warehouse.execute("SELECT pg_sleep(60)").await });
+    let cancel = format!(
+        "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}' \
+         AND query LIKE '%pg_sleep%' AND state = 'active'"
+    );
+    while admin.execute(&cancel).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let error = statement.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "canceling statement due to user request"));
+    assert_eq!(error.hint(), Some("somebody cancelled it at the server, or a rule there did; run again"));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_in_mid_result_is_an_error() {
+    let Some(admin) = open("wh_mid").await else { return };
+    let warehouse = connect(target(server().unwrap(), &[("application_name", "wh_mid")])).await.unwrap();
+    is_lost_in_mid_result(&*admin, &*warehouse, "wh_mid").await;
+}
+
+#[tokio::test]
+async fn a_query_that_is_cancelled_at_the_server_says_so() {
+    let Some(admin) = open("wh_cancelled").await else { return };
+    let warehouse = connect(target(server().unwrap(), &[("application_name", "wh_cancelled")])).await.unwrap();
+    is_cancelled_at_the_server(&*admin, warehouse, "wh_cancelled").await;
+}
+
 #[tokio::test]
 async fn an_unknown_user_or_database_is_a_connection_error() {
     let Some(options) = server() else { return };
@@ -143,7 +194,7 @@ async fn a_closed_port_names_host_port_database_and_user() {
 
 /// A server that asks for the password, refuses it and says why, as Postgres does:
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>.
-async fn refuse_password(listener: TcpListener) {
+pub async fn refuse_password(listener: TcpListener, user: &str) {
     let (mut socket, _) = listener.accept().await.unwrap();
     let mut start = vec![0; 1024];
     let read = socket.read(&mut start).await.unwrap();
@@ -154,10 +205,10 @@ async fn refuse_password(listener: TcpListener) {
     }
     socket.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await.unwrap();
     let _ = socket.read(&mut start).await.unwrap();
-    let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"ann\"\0\0";
+    let fields = format!("SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"{user}\"\0\0");
     let mut message = vec![b'E'];
     message.extend(u32::try_from(fields.len() + 4).unwrap().to_be_bytes());
-    message.extend(fields);
+    message.extend(fields.as_bytes());
     socket.write_all(&message).await.unwrap();
 }
 
@@ -165,7 +216,7 @@ async fn refuse_password(listener: TcpListener) {
 async fn a_wrong_password_says_so_and_does_not_show_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let server = tokio::spawn(refuse_password(listener));
+    let server = tokio::spawn(refuse_password(listener, "ann"));
     let error = refused(&*connect(target(at(port), &[])).await.unwrap()).await;
     assert!(error.message().contains("password authentication failed"), "{error}");
     assert!(error.hint().unwrap().contains("`password`"), "{error:?}");

@@ -68,7 +68,7 @@ async fn every_type_is_read_and_loaded() {
     let Some(warehouse) = open("WH_TYPES").await else { return };
     warehouse
         .execute(
-            "CREATE TABLE \"t\" (\"i\" BIGINT, \"d\" NUMBER(12, 2), \"f\" DOUBLE, \"b\" BOOLEAN, \"s\" VARCHAR, \
+            "CREATE OR REPLACE TABLE \"t\" (\"i\" BIGINT, \"d\" NUMBER(12, 2), \"f\" DOUBLE, \"b\" BOOLEAN, \"s\" VARCHAR, \
              \"day\" DATE, \"at\" TIMESTAMP_NTZ(6), \"z\" TIMESTAMP_LTZ, \"v\" VARIANT, \"x\" BINARY, \"other\" VARCHAR)",
         )
         .await
@@ -138,7 +138,7 @@ async fn many_partitions_are_read_one_after_the_other() {
 #[tokio::test]
 async fn many_rows_are_loaded_or_none() {
     let Some(warehouse) = open("WH_LOAD").await else { return };
-    warehouse.execute("CREATE TABLE \"t\" (\"id\" BIGINT, \"name\" VARCHAR)").await.unwrap();
+    warehouse.execute("CREATE OR REPLACE TABLE \"t\" (\"id\" BIGINT, \"name\" VARCHAR)").await.unwrap();
     let batch = |from: i64, names: &str| {
         let ids: Vec<i64> = (from..from + 10_000).collect();
         let names: Vec<String> = ids.iter().map(|id| format!("{names}{id}")).collect();
@@ -177,7 +177,7 @@ async fn a_long_statement_is_awaited_and_carries_the_tag() {
 #[tokio::test]
 async fn a_busy_server_is_asked_again_and_does_it_once() {
     let Some(warehouse) = open("WH_BUSY").await else { return };
-    warehouse.execute("CREATE TABLE \"t\" (\"a\" BIGINT)").await.unwrap();
+    warehouse.execute("CREATE OR REPLACE TABLE \"t\" (\"a\" BIGINT)").await.unwrap();
     assert_eq!(warehouse.execute("INSERT INTO \"t\" VALUES (1) /* fault:busy */").await.unwrap(), 1);
     assert_eq!(rows(&*warehouse, "SELECT COUNT(*) AS n FROM \"t\"").await, ["N", "1"]);
 }
@@ -198,20 +198,47 @@ async fn what_nobody_waits_for_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_cut_off_is_an_error() {
+async fn a_statement_that_is_cancelled_at_the_server_says_so() {
+    let Some(warehouse) = open("WH_STOPPED").await else { return };
+    let sql = "SELECT COUNT(*) FROM TABLE(GENERATOR(ROWCOUNT => 100000)) a, TABLE(GENERATOR(ROWCOUNT => 1000000)) b /* WH_STOP_ME */";
+    let stop = async {
+        while seen("WH_STOP_ME&stop=1").await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (error, ()) = tokio::join!(failure(&*warehouse, sql), stop);
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Timeout, "the statement was cancelled at Snowflake"));
+    assert!(error.hint().unwrap().contains("QUERY_HISTORY"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_statement_whose_time_is_over_names_the_option() {
+    let Some(warehouse) = open("WH_TIME").await else { return };
+    let error = failure(&*warehouse, "SELECT 1 /* fault:timeout */").await;
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.message().contains("timeout of 1 second(s) and was canceled"), "{error:?}");
+    assert!(error.hint().unwrap().contains("`statement_timeout_secs`"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_mid_result_is_made_again_or_an_error() {
     let Some(warehouse) = open("WH_CUT").await else { return };
-    let sql = "SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000)) /* fault:drop */";
-    let mut answer = warehouse.query(sql).await.unwrap().stream;
-    assert_eq!(answer.try_next().await.unwrap().unwrap().num_rows(), 50);
-    let error = answer.try_next().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
-    assert!(error.message().contains("damaged"), "{error:?}");
+    let numbers = "SELECT SEQ4() AS n FROM TABLE(GENERATOR(ROWCOUNT => 1000))";
+    let all = batches(&*warehouse, &format!("{numbers} /* fault:cut */")).await.unwrap();
+    assert_eq!(all.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [50, 500, 450]);
+    for (fault, word) in [("gone", "Snowflake at http://127.0.0.1"), ("damage", "damaged")] {
+        let mut answer = warehouse.query(&format!("{numbers} /* fault:{fault} */")).await.unwrap().stream;
+        assert_eq!(answer.try_next().await.unwrap().unwrap().num_rows(), 50);
+        let error = answer.try_next().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
+        assert!(error.message().contains(word) && error.hint().unwrap().contains("the network"), "{error:?}");
+    }
 }
 
 #[tokio::test]
 async fn what_is_missing_is_named_with_the_grant() {
     let Some(warehouse) = open("WH_MISSING").await else { return };
-    warehouse.execute("CREATE TABLE \"orders\" (\"amount\" BIGINT)").await.unwrap();
+    warehouse.execute("CREATE OR REPLACE TABLE \"orders\" (\"amount\" BIGINT)").await.unwrap();
     let error = failure(&*warehouse, "SELECT * FROM \"ordrs\"").await;
     assert_eq!((error.kind(), error.target(), error.table()), (ErrorKind::MissingTable, "prod", Some("ordrs")));
     assert!(error.hint().unwrap().contains("GRANT SELECT ON TABLE ordrs TO ROLE \"LOADER\""), "{error:?}");

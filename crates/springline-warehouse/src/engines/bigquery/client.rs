@@ -347,7 +347,7 @@ pub(super) struct Job {
 impl Job {
     fn url(&self, kind: &str, end: &str, parameters: &str) -> String {
         let location = self.location.as_ref().map(|place| format!("&location={place}")).unwrap_or_default();
-        format!("{}?{}", self.client.url(&format!("{kind}/{}{end}", self.id)), format!("{parameters}{location}"))
+        format!("{}?{parameters}{location}", self.client.url(&format!("{kind}/{}{end}", self.id)))
     }
 
     /// Waits for the job's end and gives the first page of so many rows.
@@ -407,9 +407,8 @@ impl Drop for Job {
         if !self.open {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (client, url) = (Arc::clone(&self.client), self.url("jobs", "/cancel", ""));
-        runtime.spawn(async move {
+        crate::cancel::send(async move {
             // Nobody waits for the answer; the server ends the job or has ended it.
             if let Err(error) = client.call(Repeat::Harmless, |web| web.post(&url).body("")).await {
                 tracing::warn!("a job of BigQuery could not be cancelled: {error}");

@@ -10,17 +10,21 @@ use super::{
 use crate::{ErrorKind, WarehouseError};
 use arrow::{
     array::{
-        ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
-        Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+        ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder,
+        Float64Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
     },
-    datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef, TimeUnit},
+    compute::kernels::cast_utils::parse_decimal,
+    datatypes::{DataType, Decimal128Type, Decimal256Type, Field, Schema, SchemaRef, TimeUnit},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Scale of a decimal that declares none, as the result of every query: what is finer is rounded half away from zero.
-const FREE_SCALE: i8 = 9;
+/// Digits and scale of what declares none, as the result of every expression: all that the type holds. A BIGNUMERIC has
+/// 38 digits on either side of the point (and a little more, which is refused).
+/// <https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types>
+const NUMERIC: DataType = DataType::Decimal128(38, 9);
+const BIGNUMERIC: DataType = DataType::Decimal256(76, 38);
 
 /// The Arrow type a column is read as, or `None` when it must be cast in the SQL first.
 pub(super) fn arrow_type(field: &FieldJson) -> Option<DataType> {
@@ -45,9 +49,11 @@ pub(super) fn arrow_type(field: &FieldJson) -> Option<DataType> {
 
 fn decimal_type(field: &FieldJson) -> DataType {
     let digits = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u8>().ok());
-    match digits(&field.precision).filter(|precision| *precision <= 38) {
-        Some(precision) => DataType::Decimal128(precision, digits(&field.scale).map_or(0, u8::cast_signed)),
-        None => DataType::Decimal128(38, FREE_SCALE),
+    match (digits(&field.precision), digits(&field.scale).map_or(0, u8::cast_signed)) {
+        (Some(precision), scale) if precision <= 38 => DataType::Decimal128(precision, scale),
+        (Some(precision), scale) => DataType::Decimal256(precision.min(76), scale),
+        (None, _) if field.kind == "NUMERIC" => NUMERIC,
+        (None, _) => BIGNUMERIC,
     }
 }
 
@@ -94,6 +100,7 @@ enum Builder {
     Int(Int64Builder),
     Float(Float64Builder),
     Decimal(Decimal128Builder, u8, i8),
+    Wide(Decimal256Builder, u8, i8),
     Text(StringBuilder),
     Binary(BinaryBuilder),
     Date(Date32Builder),
@@ -109,6 +116,9 @@ impl Builder {
             DataType::Float64 => Self::Float(Float64Builder::new()),
             DataType::Decimal128(precision, scale) => {
                 Self::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()), *precision, *scale)
+            }
+            DataType::Decimal256(precision, scale) => {
+                Self::Wide(Decimal256Builder::new().with_data_type(data_type.clone()), *precision, *scale)
             }
             DataType::Binary => Self::Binary(BinaryBuilder::new()),
             DataType::Date32 => Self::Date(Date32Builder::new()),
@@ -140,11 +150,12 @@ impl Builder {
             Self::Int(builder) => builder.append_option(text(value)?.map(parse).transpose()?),
             Self::Float(builder) => builder.append_option(text(value)?.map(parse).transpose()?),
             Self::Decimal(builder, precision, scale) => {
-                let number = text(value)?.map(|text| {
-                    arrow::compute::kernels::cast_utils::parse_decimal::<Decimal128Type>(text, *precision, *scale)
-                        .map_err(|_| format!("it has more digits than decimal({precision}, {scale})"))
-                });
-                builder.append_option(number.transpose()?);
+                let number = text(value)?.map(|text| parse_decimal::<Decimal128Type>(text, *precision, *scale));
+                builder.append_option(number.transpose().map_err(|_| too_long(*precision, *scale))?);
+            }
+            Self::Wide(builder, precision, scale) => {
+                let number = text(value)?.map(|text| parse_decimal::<Decimal256Type>(text, *precision, *scale));
+                builder.append_option(number.transpose().map_err(|_| too_long(*precision, *scale))?);
             }
             Self::Text(builder) => builder.append_option(text(value)?),
             Self::Binary(builder) => {
@@ -166,6 +177,7 @@ impl Builder {
             Self::Int(mut builder) => ArrayBuilder::finish(&mut builder),
             Self::Float(mut builder) => ArrayBuilder::finish(&mut builder),
             Self::Decimal(mut builder, ..) => ArrayBuilder::finish(&mut builder),
+            Self::Wide(mut builder, ..) => ArrayBuilder::finish(&mut builder),
             Self::Text(mut builder) => ArrayBuilder::finish(&mut builder),
             Self::Binary(mut builder) => ArrayBuilder::finish(&mut builder),
             Self::Date(mut builder) => ArrayBuilder::finish(&mut builder),
@@ -186,6 +198,10 @@ fn push_item(items: &mut dyn std::any::Any, value: &Value) -> Result<(), String>
         builder.append_option(text(value)?);
     }
     Ok(())
+}
+
+fn too_long(precision: u8, scale: i8) -> String {
+    format!("it has more digits than decimal({precision}, {scale})")
 }
 
 fn text(value: &Value) -> Result<Option<&str>, String> {

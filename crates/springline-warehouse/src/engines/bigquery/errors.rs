@@ -70,9 +70,14 @@ impl Place {
             "bytesBilledLimitExceeded" => self
                 .new_error(ErrorKind::Resources, message)
                 .with_hint("raise the target's `maximum_bytes_billed`, or make the statement read less"),
-            "stopped" | "timeout" => self
-                .new_error(ErrorKind::Timeout, message)
-                .with_hint("raise the target's `statement_timeout_secs`, or make the statement smaller"),
+            "stopped" | "timeout" => {
+                let hint = if message.to_ascii_lowercase().contains("timed out") {
+                    "raise the target's `statement_timeout_secs`, or make the statement smaller"
+                } else {
+                    "somebody or something else has cancelled it: run again"
+                };
+                self.new_error(ErrorKind::Timeout, message).with_hint(hint)
+            }
             "blocked" | "billingNotEnabled" | "billingTierLimitExceeded" => {
                 self.new_error(ErrorKind::Permission, message)
             }
@@ -101,16 +106,19 @@ impl Place {
             Some(rest.split(": ").next()?.replace(':', "."))
         };
         if let Some(table) = object("Table") {
-            let hint = format!("grant it: GRANT `roles/bigquery.dataEditor` ON TABLE `{table}` TO \"{who}\";");
+            let role = if message.contains("query table") || message.contains("getData") { "Viewer" } else { "Editor" };
+            let hint = format!("grant it: GRANT `roles/bigquery.data{role}` ON TABLE `{table}` TO \"{who}\";");
             return error.with_table(table).with_hint(hint);
         }
         if let Some(dataset) = object("Dataset") {
             let hint = format!("grant it: GRANT `roles/bigquery.dataEditor` ON SCHEMA `{dataset}` TO \"{who}\";");
             return error.with_hint(hint);
         }
+        // Who may make datasets may run jobs too.
+        let role = if message.contains("bigquery.datasets.create") { "user" } else { "jobUser" };
         let project = &self.project;
         error.with_hint(format!(
-            "grant it: gcloud projects add-iam-policy-binding {project} --member={who} --role=roles/bigquery.jobUser"
+            "grant it: gcloud projects add-iam-policy-binding {project} --member={who} --role=roles/bigquery.{role}"
         ))
     }
 

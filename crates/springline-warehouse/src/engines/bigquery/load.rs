@@ -3,7 +3,11 @@
 //! <https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json>. What fits into one piece is appended by one
 //! job, which takes all rows or none. More goes into a table of its own first, and from there in one statement.
 
-use super::{BigQuery, client::FieldJson, errors::Place};
+use super::{
+    BigQuery,
+    client::{Client, FieldJson},
+    errors::Place,
+};
 use crate::{ErrorKind, RowStream, TablePath, WarehouseError};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
@@ -14,8 +18,11 @@ use arrow::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// A piece is sent when it has grown to this many bytes.
 const PIECE: usize = 16 << 20;
@@ -45,90 +52,102 @@ impl BigQuery {
                 .with_hint("rows are loaded into a table that is there"));
         };
         let wanted = wanted(place, &table.join("."), &schema, &found)?;
-        let target = json!({ "projectId": project, "datasetId": dataset, "tableId": name });
-        let staging = format!("springline_load_{}", uuid::Uuid::now_v7().simple());
-        let (mut piece, mut count, mut staged) = (Vec::new(), 0, false);
+        let place = [project.as_str(), &dataset, &name];
+        let (mut piece, mut count, mut staging) = (Vec::new(), 0, None);
         while let Some(batch) = rows.try_next().await? {
             count += batch.num_rows() as u64;
             for part in parts(&batch) {
-                lines(place, &wanted, &part, &mut piece)?;
+                lines(&self.client.place, &wanted, &part, &mut piece)?;
                 if piece.len() < PIECE {
                     continue;
                 }
-                if !staged {
-                    self.create_staging(&project, &dataset, &staging, &wanted).await?;
-                    staged = true;
-                }
-                let to = json!({ "projectId": project, "datasetId": dataset, "tableId": staging });
-                let sent = self.send(&to, &wanted, &piece).await;
+                let staging = match &mut staging {
+                    Some(staging) => staging,
+                    none => none.insert(self.create_staging(place, &wanted).await?),
+                };
+                self.send([place[0], place[1], &staging.name], &wanted, &piece).await?;
                 piece.clear();
-                if let Err(error) = sent {
-                    self.drop_staging(&project, &dataset, &staging).await;
-                    return Err(error);
-                }
             }
         }
-        if !staged {
+        let Some(staging) = staging else {
             if count > 0 {
-                self.send(&target, &wanted, &piece).await?;
+                self.send(place, &wanted, &piece).await?;
             }
             return Ok(count);
-        }
-        let done = self.finish([&project, &dataset, &name], &staging, &wanted, &piece).await;
-        self.drop_staging(&project, &dataset, &staging).await;
-        done.map(|()| count)
-    }
-
-    async fn finish(
-        &self,
-        [project, dataset, name]: [&str; 3],
-        staging: &str,
-        wanted: &Wanted<'_>,
-        piece: &[u8],
-    ) -> Result<(), WarehouseError> {
+        };
+        let on_the_way = [place[0], place[1], &staging.name];
         if !piece.is_empty() {
-            let to = json!({ "projectId": project, "datasetId": dataset, "tableId": staging });
-            self.send(&to, wanted, piece).await?;
+            self.send(on_the_way, &wanted, &piece).await?;
         }
         let columns: Vec<String> = wanted.fields.iter().map(|field| super::quoted(&field.name)).collect();
         let columns = columns.join(", ");
-        let path = |table: &str| [project, dataset, table].map(super::quoted).join(".");
-        let sql = format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM {}", path(name), path(staging));
-        self.client.run(&sql).await.map(|_| ())
+        let path = |table: [&str; 3]| table.map(super::quoted).join(".");
+        let sql = format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM {}", path(place), path(on_the_way));
+        self.client.run(&sql).await?;
+        staging.delete().await;
+        Ok(count)
     }
 
     async fn create_staging(
         &self,
-        project: &str,
-        dataset: &str,
-        staging: &str,
+        [project, dataset, _]: [&str; 3],
         wanted: &Wanted<'_>,
-    ) -> Result<(), WarehouseError> {
+    ) -> Result<Staging, WarehouseError> {
+        let name = format!("springline_load_{}", uuid::Uuid::now_v7().simple());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let body = json!({
-            "tableReference": { "projectId": project, "datasetId": dataset, "tableId": staging },
+            "tableReference": { "projectId": project, "datasetId": dataset, "tableId": name },
             "schema": wanted.schema(),
             "expirationTime": (now + STAGING_LIVES).as_millis().to_string(),
         });
-        self.client.post(&self.client.dataset_url(project, dataset, "tables"), &body).await.map(|_| ())
+        self.client.post(&self.client.dataset_url(project, dataset, "tables"), &body).await?;
+        let url = self.client.dataset_url(project, dataset, &format!("tables/{name}"));
+        Ok(Staging { client: Arc::clone(&self.client), name, url: Some(url) })
     }
 
-    async fn drop_staging(&self, project: &str, dataset: &str, staging: &str) {
-        let url = self.client.dataset_url(project, dataset, &format!("tables/{staging}"));
-        if let Err(error) = self.client.delete(&url).await {
-            tracing::warn!("the table `{dataset}.{staging}` could not be deleted; it expires by itself: {error}");
-        }
-    }
-
-    async fn send(&self, to: &Value, wanted: &Wanted<'_>, piece: &[u8]) -> Result<(), WarehouseError> {
+    async fn send(
+        &self,
+        [project, dataset, table]: [&str; 3],
+        wanted: &Wanted<'_>,
+        piece: &[u8],
+    ) -> Result<(), WarehouseError> {
         let load = json!({
-            "destinationTable": to,
+            "destinationTable": { "projectId": project, "datasetId": dataset, "tableId": table },
             "sourceFormat": "NEWLINE_DELIMITED_JSON",
             "writeDisposition": "WRITE_APPEND",
             "createDisposition": "CREATE_NEVER",
             "maxBadRecords": 0,
         });
         self.client.load_lines(&load, piece).await.map_err(|error| error.with_table(&wanted.table))
+    }
+}
+
+/// The table that rows of several pieces are gathered in. Dropped, as when the load has failed, it is deleted.
+struct Staging {
+    client: Arc<Client>,
+    name: String,
+    url: Option<String>,
+}
+
+impl Staging {
+    async fn delete(mut self) {
+        if let Some(url) = self.url.take() {
+            delete(&self.client, &url).await;
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let Some(url) = self.url.take() else { return };
+        let client = Arc::clone(&self.client);
+        crate::cancel::send(async move { delete(&client, &url).await });
+    }
+}
+
+async fn delete(client: &Client, url: &str) {
+    if let Err(error) = client.delete(url).await {
+        tracing::warn!("the table that a load was made in could not be deleted; it expires by itself: {error}");
     }
 }
 
@@ -173,13 +192,17 @@ fn lines(place: &Place, wanted: &Wanted<'_>, batch: &RecordBatch, out: &mut Vec<
             .with_table(&wanted.table)
             .with_column(column)
     };
-    let micros = |column: &ArrayRef| match column.data_type() {
-        DataType::Timestamp(_, zone) => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
+    // Not every build of Arrow shows an instant in a zone with a name; a DATETIME takes none.
+    let micros = |column: &ArrayRef, field: &FieldJson| match column.data_type() {
+        DataType::Timestamp(..) => {
+            let zone = (field.kind != "DATETIME").then(|| "+00:00".into());
+            cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone))
+        }
         _ => Ok(ArrayRef::clone(column)),
     };
     let mut columns = Vec::with_capacity(wanted.fields.len());
     for (column, field) in batch.columns().iter().zip(&wanted.fields) {
-        columns.push(micros(column).map_err(|error| failed(&field.name, &error))?);
+        columns.push(micros(column, field).map_err(|error| failed(&field.name, &error))?);
     }
     let names = wanted.fields.iter().map(|field| serde_json::to_string(&field.name));
     let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| failed("", &error))?;

@@ -1,4 +1,4 @@
-//! Opens connections to one Postgres database and keeps a few idle ones. It must not know statements.
+//! Opens connections to one database that speaks Postgres' protocol and keeps a few idle ones. It must not know statements.
 
 use super::errors::Place;
 use crate::{TargetConfig, WarehouseError};
@@ -13,11 +13,27 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio_postgres::{Client, Config, config::SslMode};
+use tokio_postgres::{Client, Config, config::SslMode, error::SqlState};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Idle connections kept for the next call; a server's slots are few and shared.
 const IDLE: usize = 2;
+
+/// What differs between the servers that speak the protocol.
+pub(in crate::engines) struct Flavor {
+    /// As messages name the server.
+    pub(in crate::engines) product: &'static str,
+    pub(in crate::engines) port: u16,
+    /// The `sslmode` that is taken when none is given.
+    pub(in crate::engines) sslmode: &'static str,
+    /// Said to the server first thing on every connection: instants are read as UTC, floats whole, and strings as the
+    /// dialect writes them.
+    pub(in crate::engines) settings: &'static str,
+    /// Settings that a server of the same protocol may not know, each with its value; `None` is the run's tag, in quotes.
+    pub(in crate::engines) further: &'static [(&'static str, Option<&'static str>)],
+    /// What to look at when the server does not let the user in.
+    pub(in crate::engines) login: &'static str,
+}
 
 /// The way to one database.
 pub(crate) struct Connections {
@@ -26,6 +42,8 @@ pub(crate) struct Connections {
     tls: MakeRustlsConnect,
     /// Said to the server first thing on every connection.
     settings: String,
+    /// Said one by one after it, each of which the server may not know.
+    further: Vec<String>,
     idle: Mutex<Vec<Lent>>,
 }
 
@@ -67,7 +85,7 @@ impl Drop for Lent {
         let (token, tls) = (self.client.cancel_token(), self.tls.clone());
         crate::cancel::send(async move {
             if let Err(error) = token.cancel_query(tls).await {
-                tracing::debug!(%error, "a Postgres statement could not be cancelled");
+                tracing::debug!(%error, "a statement could not be cancelled");
             }
         });
     }
@@ -75,9 +93,9 @@ impl Drop for Lent {
 
 impl Connections {
     /// Reads the options; nothing is sent.
-    pub(crate) fn new(target: &TargetConfig) -> Result<Self, WarehouseError> {
+    pub(crate) fn new(target: &TargetConfig, flavor: &'static Flavor) -> Result<Self, WarehouseError> {
         let text = |name: &str| target.text(name).unwrap_or_default().to_owned();
-        let port = target.number::<u16>("port")?.unwrap_or(5432);
+        let port = target.number::<u16>("port")?.unwrap_or(flavor.port);
         let timeout = target.number::<u32>("statement_timeout_secs")?.unwrap_or(0);
         let mut config = Config::new();
         config
@@ -91,7 +109,7 @@ impl Connections {
         if let Some(password) = target.text("password") {
             config.password(password);
         }
-        let (mode, verified) = match target.text("sslmode").unwrap_or("prefer") {
+        let (mode, verified) = match target.text("sslmode").unwrap_or(flavor.sslmode) {
             "disable" => (SslMode::Disable, false),
             "prefer" => (SslMode::Prefer, false),
             "require" => (SslMode::Require, false),
@@ -103,14 +121,12 @@ impl Connections {
         };
         config.ssl_mode(mode);
         let tls = tls(verified).map_err(|error| target.error(format!("TLS cannot be set up: {error}")))?;
-        let place = Place::new(target, port);
-        // Instants are read as UTC, floats whole, and strings in quotes as the SQL standard has them.
-        let settings = format!(
-            "SET TIME ZONE 'UTC'; SET extra_float_digits = 3; SET standard_conforming_strings = on; \
-             SET statement_timeout = {}",
-            u64::from(timeout) * 1000
-        );
-        Ok(Self { place, config, tls, settings, idle: Mutex::new(Vec::new()) })
+        let place = Place::new(target, port, flavor);
+        let settings = format!("{}; SET statement_timeout TO {}", flavor.settings, u64::from(timeout) * 1000);
+        let tag = format!("'{}'", target.tag.replace(['\'', '\\'], ""));
+        let further = flavor.further.iter();
+        let further = further.map(|(name, value)| format!("SET {name} TO {}", value.unwrap_or(&tag))).collect();
+        Ok(Self { place, config, tls, settings, further, idle: Mutex::new(Vec::new()) })
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -145,10 +161,18 @@ impl Connections {
         tokio::spawn(async move {
             // Whoever waits on the client gets the same error.
             if let Err(error) = connection.await {
-                tracing::debug!(target_name = %target, closed = error.is_closed(), "a Postgres connection ended");
+                tracing::debug!(target_name = %target, closed = error.is_closed(), "a connection ended");
             }
         });
         client.batch_execute(&self.settings).await.map_err(|error| self.place.connect_error(error))?;
+        for setting in &self.further {
+            match client.batch_execute(setting).await {
+                Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {
+                    tracing::debug!(%setting, "the server does not know a setting");
+                }
+                answer => answer.map_err(|error| self.place.connect_error(error))?,
+            }
+        }
         Ok(Lent { client, tls: self.tls.clone(), in_use: true })
     }
 }

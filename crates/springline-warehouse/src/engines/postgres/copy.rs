@@ -86,15 +86,15 @@ fn write_batch(batch: &RecordBatch, out: &mut BytesMut) -> Result<(), String> {
 }
 
 /// One column's values as Postgres reads them.
-struct Cells<'a> {
-    array: &'a dyn Array,
+pub(in crate::engines) struct Cells<'a> {
+    pub(in crate::engines) array: &'a dyn Array,
     shown: ArrayFormatter<'a>,
     /// The items of a list column.
     items: Option<Box<Cells<'a>>>,
 }
 
 impl<'a> Cells<'a> {
-    fn new(array: &'a dyn Array) -> Result<Self, String> {
+    pub(in crate::engines) fn new(array: &'a dyn Array) -> Result<Self, String> {
         let options = FormatOptions::new();
         let shown = ArrayFormatter::try_new(array, &options).map_err(|error| error.to_string())?;
         let items = match array.data_type() {
@@ -105,7 +105,8 @@ impl<'a> Cells<'a> {
         Ok(Self { array, shown, items })
     }
 
-    fn write(&self, row: usize, out: &mut String) -> Result<(), String> {
+    /// Appends a value that is not null.
+    pub(in crate::engines) fn write(&self, row: usize, out: &mut String) -> Result<(), String> {
         if let Some(items) = &self.items {
             return self.write_list(items, row, out);
         }

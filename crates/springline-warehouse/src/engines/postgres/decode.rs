@@ -51,8 +51,8 @@ fn scalar_type(ty: &Type, modifier: i32) -> Option<DataType> {
         _ => match ty.kind() {
             Kind::Enum(_) => DataType::Utf8,
             Kind::Domain(base) => scalar_type(base, modifier)?,
-            // citext travels as text; as an extension's type it has no fixed number.
-            Kind::Simple if ty.name() == "citext" => DataType::Utf8,
+            // These travel as text, citext under no fixed number, and super under one of Redshift's own.
+            Kind::Simple if matches!(ty.name(), "citext" | "super") => DataType::Utf8,
             _ => return None,
         },
     })

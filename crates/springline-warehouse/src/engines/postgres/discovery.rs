@@ -76,20 +76,32 @@ impl Reading {
     /// The names that the table is wanted under; none where its schema is not looked at.
     fn paths(&self, discover: &Discover) -> Vec<Vec<String>> {
         let Some(name) = self.table.path.last() else { return Vec::new() };
-        let with = |schema: &[String]| schema.iter().chain([name]).cloned().collect::<Vec<_>>();
-        let is_named = |schema: &&Vec<String>| match schema.as_slice() {
-            [] => self.is_own,
-            [schema] => *schema == self.schema,
-            [database, schema] => *schema == self.schema && *database == self.database,
-            _ => false,
-        };
-        let named: Vec<_> = discover.schemas.iter().filter(is_named).map(|schema| with(schema)).collect();
-        match (named.is_empty(), self.is_own) {
-            (false, _) => named,
-            (true, true) if discover.all || discover.schemas.is_empty() => vec![with(&[])],
-            (true, false) if discover.all => vec![with(std::slice::from_ref(&self.schema))],
-            _ => Vec::new(),
-        }
+        paths(name, &self.schema, self.is_own.then_some(&self.schema), &self.database, discover)
+    }
+}
+
+/// The names that the table `name` of a schema is wanted under, `own` being the schema of names without one.
+pub(in crate::engines) fn paths(
+    name: &str,
+    of: &str,
+    own: Option<&String>,
+    database: &str,
+    discover: &Discover,
+) -> Vec<Vec<String>> {
+    let is_own = own.is_some_and(|own| own == of);
+    let with = |schema: &[String]| schema.iter().cloned().chain([name.to_owned()]).collect::<Vec<_>>();
+    let is_named = |schema: &&Vec<String>| match schema.as_slice() {
+        [] => is_own,
+        [schema] => schema == of,
+        [first, schema] => schema == of && first == database,
+        _ => false,
+    };
+    let named: Vec<_> = discover.schemas.iter().filter(is_named).map(|schema| with(schema)).collect();
+    match (named.is_empty(), is_own) {
+        (false, _) => named,
+        (true, true) if discover.all || discover.schemas.is_empty() => vec![with(&[])],
+        (true, false) if discover.all => vec![with(&[of.to_owned()])],
+        _ => Vec::new(),
     }
 }
 
@@ -117,7 +129,7 @@ fn read(row: &Row, all: &mut Vec<Reading>) -> Result<(), tokio_postgres::Error> 
 }
 
 /// The word of the model language for a type as `format_type` writes it; the same types that rows are read in.
-fn language_type(native: &str) -> Option<String> {
+pub(in crate::engines) fn language_type(native: &str) -> Option<String> {
     if let Some(item) = native.strip_suffix("[]") {
         let item = match item {
             "text" | "name" => "string",

@@ -3,6 +3,7 @@
 //!
 //! SQLSTATE codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
+use super::connection::Flavor;
 use crate::{ErrorKind, TargetConfig, WarehouseError, error::redact_quoted};
 use std::error::Error as _;
 use tokio_postgres::{Error, error::DbError};
@@ -11,6 +12,8 @@ use tokio_postgres::{Error, error::DbError};
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     target: String,
+    product: &'static str,
+    login: &'static str,
     address: String,
     user: String,
     database: String,
@@ -30,10 +33,12 @@ pub(crate) fn is_missing_table(error: &Error) -> bool {
 }
 
 impl Place {
-    pub(crate) fn new(target: &TargetConfig, port: u16) -> Self {
+    pub(crate) fn new(target: &TargetConfig, port: u16, flavor: &'static Flavor) -> Self {
         let text = |name: &str| target.text(name).unwrap_or_default().to_owned();
         Self {
             target: target.name.clone(),
+            product: flavor.product,
+            login: flavor.login,
             address: format!("{}:{port}", text("host")),
             user: text("user"),
             database: text("database"),
@@ -44,17 +49,22 @@ impl Place {
         &self.target
     }
 
+    /// What the server is called.
+    pub(crate) fn product(&self) -> &'static str {
+        self.product
+    }
+
     /// An error while connecting.
     pub(crate) fn connect_error(&self, error: Error) -> WarehouseError {
-        let Self { address, user, database, .. } = self;
+        let Self { address, user, database, product, .. } = self;
         let reason = match error.as_db_error() {
             Some(db) => db.message().to_owned(),
             None => causes(&error),
         };
         let message =
-            format!("cannot connect to Postgres at {address} (database `{database}`, user `{user}`): {reason}");
+            format!("cannot connect to {product} at {address} (database `{database}`, user `{user}`): {reason}");
         let hint = match error.code().map(|code| code.code()) {
-            Some("28P01" | "28000") => "check `user` and `password`, and the server's pg_hba.conf",
+            Some("28P01" | "28000") => self.login,
             Some("3D000") => "check `database`",
             Some(code) if code.starts_with("53") => {
                 "the server has no free connection slot: try later or raise max_connections"
@@ -73,7 +83,7 @@ impl Place {
     pub(crate) fn error(&self, error: Error, doing: Doing) -> WarehouseError {
         let Some(db) = error.as_db_error() else {
             if error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()) {
-                let message = format!("the connection to Postgres at {} was lost", self.address);
+                let message = format!("the connection to {} at {} was lost", self.product, self.address);
                 return self
                     .new_error(ErrorKind::Connection, message)
                     .with_hint("the server or the network ended it; run again");
@@ -85,10 +95,16 @@ impl Place {
             "42P01" | "3F000" => self.missing_table(db),
             "42703" => self.missing_column(db),
             "42501" => self.permission(db, doing),
-            "57014" => self
-                .new_error(ErrorKind::Timeout, db.message())
-                .with_hint("raise the target's `statement_timeout_secs`, or make the statement smaller"),
-            "57P01" | "57P02" | "57P03" => self.new_error(ErrorKind::Connection, db.message()),
+            "57014" => self.new_error(ErrorKind::Timeout, db.message()).with_hint(match db.message() {
+                // Of Postgres and of Redshift, whose queues cancel too.
+                told if told.contains("user request") || told.contains("user's request") => {
+                    "somebody cancelled it at the server, or a rule there did; run again"
+                }
+                _ => "raise the target's `statement_timeout_secs`, or make the statement smaller",
+            }),
+            "57P01" | "57P02" | "57P03" => {
+                self.new_error(ErrorKind::Connection, db.message()).with_hint("the server ended the session; run again")
+            }
             "42804" | "42846" | "42883" | "42P18" => self.new_error(ErrorKind::Type, db.message()),
             _ => match code.get(..2).unwrap_or_default() {
                 "22" => self.data_error(db),

@@ -51,6 +51,9 @@ impl Place {
         let message = refusal.message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         match answer.status.as_u16() {
             401 | 403 => self.login(&refusal, &message),
+            // The time that `timeout` of the request allows is over.
+            // https://docs.snowflake.com/en/developer-guide/sql-api/handling-errors
+            408 => self.out_of_time(&message),
             422 => self.statement(&refusal, &message),
             429 | 503 => self
                 .new_error(ErrorKind::Resources, format!("Snowflake at {} takes no more requests for now", self.host))
@@ -92,15 +95,21 @@ impl Place {
             "000606" => self
                 .new_error(ErrorKind::Permission, "no warehouse is there to run the statement")
                 .with_hint(format!("set `warehouse`, and GRANT USAGE ON WAREHOUSE ... TO {};", self.grantee())),
-            "000604" | "000630" | "000607" => self
-                .new_error(ErrorKind::Timeout, message)
-                .with_hint("raise `statement_timeout_secs`, or STATEMENT_TIMEOUT_IN_SECONDS of the warehouse"),
+            "000630" => self.out_of_time(message),
+            "000604" => self
+                .new_error(ErrorKind::Timeout, "the statement was cancelled at Snowflake")
+                .with_hint("run again; QUERY_HISTORY shows the statement and who else may have stopped it"),
             _ => match refusal.sql_state.get(..2).unwrap_or_default() {
                 "22" => self.data(message),
                 "53" | "54" => self.new_error(ErrorKind::Resources, message),
                 _ => self.new_error(ErrorKind::Sql, format!("{message} (code {})", refusal.code)),
             },
         }
+    }
+
+    fn out_of_time(&self, message: &str) -> WarehouseError {
+        self.new_error(ErrorKind::Timeout, message)
+            .with_hint("raise `statement_timeout_secs`, or STATEMENT_TIMEOUT_IN_SECONDS of the warehouse and the user")
     }
 
     /// Snowflake does not tell what is absent from what may not be seen.

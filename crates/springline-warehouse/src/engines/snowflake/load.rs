@@ -9,7 +9,7 @@ use super::{
     quoted,
     session::{ColumnType, Session},
 };
-use crate::{ErrorKind, RowStream, TablePath, WarehouseError};
+use crate::{ErrorKind, RowStream, TablePath, WarehouseError, cancel};
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{DataType, Schema},
@@ -39,8 +39,9 @@ pub(crate) async fn load(
     let mut pending = Pending::new(names.len());
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        for row in 0..batch.num_rows() {
-            pending.push(session.place(), &batch, row)?;
+        let mut next = 0;
+        while next < batch.num_rows() {
+            next = pending.fill(session.place(), &batch, next)?;
             if pending.is_full() {
                 stage.insert(session, &mut pending).await?;
             }
@@ -109,10 +110,9 @@ impl<'s> Stage<'s> {
 
 impl Drop for Stage<'_> {
     fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.is_there {
             let (session, sql) = (Arc::clone(self.session), format!("DROP TABLE IF EXISTS {}", self.name));
-            runtime.spawn(async move {
+            cancel::send(async move {
                 if let Err(error) = session.run(&sql, None).await {
                     tracing::warn!("a table that was only for loading is left: {error}");
                 }
@@ -137,17 +137,29 @@ impl Pending {
         self.rows * self.columns.len().max(1) >= REQUEST_VALUES || self.bytes >= REQUEST_BYTES
     }
 
-    fn push(&mut self, place: &Place, batch: &RecordBatch, row: usize) -> Result<(), WarehouseError> {
-        for ((values, column), field) in self.columns.iter_mut().zip(batch.columns()).zip(batch.schema_ref().fields()) {
-            let text = text(column.as_ref(), row).map_err(|reason| {
-                let message = format!("a value of column `{}` cannot be loaded: {reason}", field.name());
-                place.new_error(ErrorKind::Type, message).with_column(field.name())
-            })?;
-            self.bytes += text.as_ref().map_or(4, String::len);
-            values.push(text.map_or(Value::Null, Value::String));
+    /// Takes the rows of a batch from one on until it is full, and gives the one that is next.
+    fn fill(&mut self, place: &Place, batch: &RecordBatch, from: usize) -> Result<usize, WarehouseError> {
+        let wrong = |column: &str, reason: String| {
+            let message = format!("a value of column `{column}` cannot be loaded: {reason}");
+            place.new_error(ErrorKind::Type, message).with_column(column)
+        };
+        let schema = batch.schema_ref();
+        let mut columns = Vec::new();
+        for (column, field) in batch.columns().iter().zip(schema.fields()) {
+            columns.push((field.name(), Texts::new(column.as_ref()).map_err(|reason| wrong(field.name(), reason))?));
         }
-        self.rows += 1;
-        Ok(())
+        for row in from..batch.num_rows() {
+            if self.is_full() {
+                return Ok(row);
+            }
+            for (values, (name, column)) in self.columns.iter_mut().zip(&columns) {
+                let text = column.at(row).map_err(|reason| wrong(name, reason))?;
+                self.bytes += text.as_ref().map_or(4, String::len);
+                values.push(text.map_or(Value::Null, Value::String));
+            }
+            self.rows += 1;
+        }
+        Ok(batch.num_rows())
     }
 
     fn take(&mut self) -> Value {
@@ -163,31 +175,47 @@ impl Pending {
     }
 }
 
-/// A value as text that Snowflake reads; null as none.
-fn text(array: &dyn Array, row: usize) -> Result<Option<String>, String> {
-    if array.is_null(row) {
-        return Ok(None);
+/// The values of a column as text that Snowflake reads.
+struct Texts<'a> {
+    array: &'a dyn Array,
+    /// Absent where the values are text or lists.
+    formatter: Option<ArrayFormatter<'a>>,
+}
+
+impl<'a> Texts<'a> {
+    fn new(array: &'a dyn Array) -> Result<Self, String> {
+        let formatter = match array.data_type() {
+            DataType::Utf8 | DataType::Utf8View | DataType::List(_) => None,
+            other if other.is_nested() => return Err(format!("{other} has no counterpart in Snowflake")),
+            _ => Some(ArrayFormatter::try_new(array, &FormatOptions::new()).map_err(|error| error.to_string())?),
+        };
+        Ok(Self { array, formatter })
     }
-    Ok(Some(match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
-        DataType::Utf8View => array.as_string_view().value(row).to_owned(),
-        DataType::List(_) => {
-            let items = array.as_list::<i32>().value(row);
-            let items = (0..items.len()).map(|i| item(items.as_ref(), i)).collect::<Result<Vec<_>, _>>()?;
-            Value::from(items).to_string()
+
+    /// The text of a row; null as none.
+    fn at(&self, row: usize) -> Result<Option<String>, String> {
+        if self.array.is_null(row) {
+            return Ok(None);
         }
-        other if other.is_nested() => return Err(format!("{other} has no counterpart in Snowflake")),
-        _ => shown(array, row)?,
-    }))
-}
+        Ok(Some(match (&self.formatter, self.array.data_type()) {
+            (Some(formatter), _) => {
+                formatter.value(row).try_to_string().map_err(|_| "it has no text form".to_owned())?
+            }
+            (None, DataType::Utf8) => self.array.as_string::<i32>().value(row).to_owned(),
+            (None, DataType::Utf8View) => self.array.as_string_view().value(row).to_owned(),
+            (None, _) => {
+                let items = self.array.as_list::<i32>().value(row);
+                let texts = Texts::new(items.as_ref())?;
+                let items = (0..items.len()).map(|i| texts.item(i)).collect::<Result<Vec<_>, _>>()?;
+                Value::from(items).to_string()
+            }
+        }))
+    }
 
-fn item(array: &dyn Array, row: usize) -> Result<Value, String> {
-    let Some(text) = text(array, row)? else { return Ok(Value::Null) };
-    let plain = array.data_type().is_numeric() || *array.data_type() == DataType::Boolean;
-    Ok(if plain { serde_json::from_str(&text).unwrap_or(Value::String(text)) } else { Value::String(text) })
-}
-
-fn shown(array: &dyn Array, row: usize) -> Result<String, String> {
-    let formatter = ArrayFormatter::try_new(array, &FormatOptions::new()).map_err(|error| error.to_string())?;
-    formatter.value(row).try_to_string().map_err(|_| "it has no text form".to_owned())
+    /// An item of a list.
+    fn item(&self, row: usize) -> Result<Value, String> {
+        let Some(text) = self.at(row)? else { return Ok(Value::Null) };
+        let plain = self.array.data_type().is_numeric() || *self.array.data_type() == DataType::Boolean;
+        Ok(if plain { serde_json::from_str(&text).unwrap_or(Value::String(text)) } else { Value::String(text) })
+    }
 }

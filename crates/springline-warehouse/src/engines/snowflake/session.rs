@@ -11,7 +11,7 @@ use super::{
     errors::Place,
     login::Login,
 };
-use crate::{ErrorKind, TargetConfig, WarehouseError};
+use crate::{ErrorKind, TargetConfig, WarehouseError, cancel};
 use flate2::read::GzDecoder;
 use reqwest::{Client, Method, RequestBuilder, header::CONTENT_ENCODING};
 use serde::Deserialize;
@@ -176,7 +176,8 @@ impl Session {
         }
         let (sender, receiver) = oneshot::channel();
         let session = Arc::clone(self);
-        tokio::spawn(async move {
+        // A program that ends waits for this too: until the handle is known nothing can be cancelled.
+        cancel::send(async move {
             let accepted = session.accepted(body).await;
             // Where nobody waits any more, `Running` is dropped here and cancels.
             drop(sender.send(accepted.map(|handle| Running { session, handle, over: false })));
@@ -221,7 +222,9 @@ impl Session {
         let unpacked = if packed {
             let mut body = Vec::new();
             GzDecoder::new(answer.body.as_slice()).read_to_end(&mut body).map_err(|error| {
-                self.place.new_error(ErrorKind::Connection, format!("an answer of Snowflake is damaged: {error}"))
+                let message = format!("an answer of Snowflake is damaged: {error}");
+                let error = self.place.new_error(ErrorKind::Connection, message);
+                error.with_hint("run again; if it stays so, something in the network changes what passes through it")
             })?;
             Some(Answer { status: answer.status, headers: answer.headers.clone(), body })
         } else {
@@ -244,9 +247,8 @@ impl Drop for Running {
         if self.over {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (session, path) = (Arc::clone(&self.session), format!("/api/v2/statements/{}/cancel", self.handle));
-        runtime.spawn(async move {
+        cancel::send(async move {
             if let Err(error) = session.send(Repeat::Harmless, Method::POST, &path, None).await {
                 tracing::warn!("a statement could not be cancelled: {error}");
             }

@@ -1,6 +1,7 @@
 //! The page of dialects: what each has of every function and statement, and on what that was run.
 
 use springline_ir::FunctionId;
+use springline_plan::ORDERED;
 use springline_sql::Dialect;
 
 use crate::failure::Failure;
@@ -55,15 +56,15 @@ fn word(has: bool, yes: &str, no: &str) -> String {
 
 fn functions(dialects: &[Dialect], page: &mut String) {
     page.push_str(
-        "\n## Functions\n\n`yes`: mapped or inherited. `lowered`: written by the checker in terms of others, which are all \
-         there. `in part`: not for all types or places, `no`: not at all; the reasons follow the table.\n\n",
+        "\n## Functions\n\n`yes`: mapped or inherited. `lowered`: written by the checker or the plan in terms of others, which \
+         are all there. `in part`: not for all types or places, `no`: not at all; the reasons follow the table.\n\n",
     );
     page.push_str(&head("function", dialects));
     let mut reasons = Vec::new();
     for id in FunctionId::all() {
         let name = id.get().name;
         let cells = dialects.iter().map(|dialect| {
-            if id.is_derived() {
+            if id.is_derived() || (ORDERED.contains(&id) && !dialect.capabilities().ordered) {
                 return "lowered";
             }
             if let Some(why) = dialect.unsupported(id) {

@@ -1,0 +1,177 @@
+-- ==== segment
+WITH
+-- models/customer.yaml:12 fields of purchase
+"orders" AS (
+  SELECT
+    "o"."customer_id",
+    CAST(SUM("o"."amount") AS DECIMAL(38, 2)) AS "lifetime_value",
+    COUNT(CASE WHEN "o"."ordered_at" >= TIMESTAMPTZ '2024-04-01 00:00:00+00' THEN 1 END) AS "orders_90d",
+    MAX("o"."channel") AS "last_channel",
+    COUNT(CASE WHEN "o"."ordered_at" >= TIMESTAMPTZ '2024-04-01 00:00:00+00' AND "o"."channel" = 'web' THEN 1 END) > 0 AS "web_buyer"
+  FROM "shop"."orders" AS "o"
+  WHERE "o"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND ("o"."channel" <> 'test' OR "o"."channel" IS NULL)
+    AND "o"."customer_id" IS NOT NULL
+  GROUP BY "o"."customer_id"
+  HAVING COUNT(*) > 0
+)
+SELECT
+  "c"."customer_id",
+  COALESCE("orders"."lifetime_value", 0.00) AS "lifetime_value"
+FROM "crm"."customers" AS "c"
+LEFT JOIN "orders" ON "orders"."customer_id" = "c"."customer_id"
+WHERE "orders"."lifetime_value" >= 500.00
+  AND UPPER(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE("c"."city", 'ß', 'ss'), 'ŉ', 'ʼn'), 'ǰ', 'ǰ'), 'ΐ', 'ΐ'), 'ΰ', 'ΰ'), 'և', 'եւ'), 'ﬀ', 'ff'), 'ﬁ', 'fi'), 'ﬂ', 'fl'), 'ﬃ', 'ffi'), 'ﬄ', 'ffl'), 'ﬅ', 'st'), 'ﬆ', 'st')) <> 'TEST'
+ORDER BY "orders"."lifetime_value" DESC NULLS LAST, "c"."city" NULLS LAST
+LIMIT 100
+
+-- ==== difference
+WITH
+"wanted" AS (
+  SELECT DISTINCT
+    "t"."customer_id",
+    "t"."hash"
+  FROM "lake"."springline"."wanted" AS "t"
+),
+"ledger" AS (
+  SELECT DISTINCT
+    "t"."customer_id",
+    "t"."hash"
+  FROM "lake"."springline"."ledger" AS "t"
+),
+"joined" AS (
+  SELECT
+    COALESCE("w"."customer_id", "l"."customer_id") AS "customer_id",
+    "l"."hash" AS "before",
+    "w"."hash" AS "after"
+  FROM "wanted" AS "w"
+  FULL JOIN "ledger" AS "l" ON "w"."customer_id" = "l"."customer_id"
+  INNER JOIN "sample" AS "s" ON TRUE
+)
+SELECT
+  'added' AS "op",
+  "j"."customer_id"
+FROM "joined" AS "j"
+WHERE "j"."before" IS NULL
+UNION ALL
+(SELECT
+  'removed' AS "op",
+  "j"."customer_id"
+FROM "joined" AS "j"
+WHERE "j"."after" IS NULL
+GROUP BY "j"."customer_id", CAST(1 AS BIGINT)
+LIMIT 5)
+
+-- ==== create schema
+CREATE SCHEMA IF NOT EXISTS "springline"
+
+-- ==== create table
+CREATE TABLE IF NOT EXISTS "springline"."membership" (
+  "segment" VARCHAR(65535),
+  "value" DECIMAL(38, 2),
+  "tags" SUPER,
+  "entered_at" TIMESTAMPTZ
+)
+
+-- ==== replace table
+BEGIN;
+DROP TABLE IF EXISTS "springline"."membership__new";
+CREATE TABLE "springline"."membership__new" AS
+WITH
+-- models/customer.yaml:12 fields of purchase
+"orders" AS (
+  SELECT
+    "o"."customer_id",
+    CAST(SUM("o"."amount") AS DECIMAL(38, 2)) AS "lifetime_value",
+    COUNT(CASE WHEN "o"."ordered_at" >= TIMESTAMPTZ '2024-04-01 00:00:00+00' THEN 1 END) AS "orders_90d",
+    MAX("o"."channel") AS "last_channel",
+    COUNT(CASE WHEN "o"."ordered_at" >= TIMESTAMPTZ '2024-04-01 00:00:00+00' AND "o"."channel" = 'web' THEN 1 END) > 0 AS "web_buyer"
+  FROM "shop"."orders" AS "o"
+  WHERE "o"."ordered_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+    AND ("o"."channel" <> 'test' OR "o"."channel" IS NULL)
+    AND "o"."customer_id" IS NOT NULL
+  GROUP BY "o"."customer_id"
+  HAVING COUNT(*) > 0
+)
+SELECT
+  "c"."customer_id",
+  COALESCE("orders"."lifetime_value", 0.00) AS "lifetime_value"
+FROM "crm"."customers" AS "c"
+LEFT JOIN "orders" ON "orders"."customer_id" = "c"."customer_id"
+WHERE "orders"."lifetime_value" >= 500.00
+  AND UPPER(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE("c"."city", 'ß', 'ss'), 'ŉ', 'ʼn'), 'ǰ', 'ǰ'), 'ΐ', 'ΐ'), 'ΰ', 'ΰ'), 'և', 'եւ'), 'ﬀ', 'ff'), 'ﬁ', 'fi'), 'ﬂ', 'fl'), 'ﬃ', 'ffi'), 'ﬄ', 'ffl'), 'ﬅ', 'st'), 'ﬆ', 'st')) <> 'TEST'
+ORDER BY "orders"."lifetime_value" DESC NULLS LAST, "c"."city" NULLS LAST
+LIMIT 100;
+DROP TABLE IF EXISTS "springline"."membership";
+ALTER TABLE "springline"."membership__new" RENAME TO "membership";
+COMMIT;
+
+-- ==== append
+INSERT INTO "springline"."membership" ("op", "customer_id")
+WITH
+"wanted" AS (
+  SELECT DISTINCT
+    "t"."customer_id",
+    "t"."hash"
+  FROM "lake"."springline"."wanted" AS "t"
+),
+"ledger" AS (
+  SELECT DISTINCT
+    "t"."customer_id",
+    "t"."hash"
+  FROM "lake"."springline"."ledger" AS "t"
+),
+"joined" AS (
+  SELECT
+    COALESCE("w"."customer_id", "l"."customer_id") AS "customer_id",
+    "l"."hash" AS "before",
+    "w"."hash" AS "after"
+  FROM "wanted" AS "w"
+  FULL JOIN "ledger" AS "l" ON "w"."customer_id" = "l"."customer_id"
+  INNER JOIN "sample" AS "s" ON TRUE
+)
+SELECT
+  'added' AS "op",
+  "j"."customer_id"
+FROM "joined" AS "j"
+WHERE "j"."before" IS NULL
+UNION ALL
+(SELECT
+  'removed' AS "op",
+  "j"."customer_id"
+FROM "joined" AS "j"
+WHERE "j"."after" IS NULL
+GROUP BY "j"."customer_id", CAST(1 AS BIGINT)
+LIMIT 5)
+
+-- ==== merge
+BEGIN;
+DELETE FROM "springline"."membership"
+USING "springline"."changes" AS s
+WHERE "springline"."membership"."segment" = s."segment" AND "springline"."membership"."customer_id" = s."customer_id" AND s."delete";
+UPDATE "springline"."membership" SET
+  "hash" = s."hash"
+FROM "springline"."changes" AS s
+WHERE "springline"."membership"."segment" = s."segment" AND "springline"."membership"."customer_id" = s."customer_id" AND NOT s."delete";
+INSERT INTO "springline"."membership" ("segment", "customer_id", "hash")
+SELECT s."segment", s."customer_id", s."hash"
+FROM "springline"."changes" AS s
+LEFT JOIN "springline"."membership" AS t ON t."segment" = s."segment" AND t."customer_id" = s."customer_id"
+WHERE t."segment" IS NULL AND NOT s."delete";
+COMMIT;
+
+-- ==== merge of keys only
+BEGIN;
+DELETE FROM "springline"."membership"
+USING "springline"."changes" AS s
+WHERE "springline"."membership"."segment" = s."segment" AND "springline"."membership"."customer_id" = s."customer_id" AND s."delete";
+INSERT INTO "springline"."membership" ("segment", "customer_id")
+SELECT s."segment", s."customer_id"
+FROM "springline"."changes" AS s
+LEFT JOIN "springline"."membership" AS t ON t."segment" = s."segment" AND t."customer_id" = s."customer_id"
+WHERE t."segment" IS NULL AND NOT s."delete";
+COMMIT;
+
+-- ==== drop table
+DROP TABLE IF EXISTS "springline"."membership"
+
