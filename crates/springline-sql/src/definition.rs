@@ -95,6 +95,9 @@ pub(crate) struct Form {
 #[derive(Debug, Clone)]
 pub(crate) struct Overload {
     pub(crate) types: Vec<TypePattern>,
+    /// Taken only where the result is a decimal of 38 digits, more than so many of them behind the point: engines cut
+    /// such results.
+    pub(crate) scale_over: Option<u8>,
     pub(crate) form: Form,
 }
 
@@ -197,6 +200,8 @@ struct EntryKeys {
 struct OverloadKeys {
     types: Vec<TypePattern>,
     #[serde(default)]
+    scale_over: Option<u8>,
+    #[serde(default)]
     sql: Option<String>,
     #[serde(default)]
     binds: Level,
@@ -206,8 +211,8 @@ struct OverloadKeys {
 
 impl<'de> Deserialize<'de> for Overload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let OverloadKeys { types, sql, binds, unsupported } = OverloadKeys::deserialize(deserializer)?;
-        Ok(Overload { types, form: Form { sql, binds, unsupported } })
+        let OverloadKeys { types, scale_over, sql, binds, unsupported } = OverloadKeys::deserialize(deserializer)?;
+        Ok(Overload { types, scale_over, form: Form { sql, binds, unsupported } })
     }
 }
 

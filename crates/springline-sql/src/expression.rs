@@ -108,7 +108,7 @@ impl<'d> Printer<'d> {
         if !matches!(expr.kind, ExprKind::Literal(_)) {
             return self.expr(expr, Level::Or);
         }
-        let written = select(&self.dialect.cast, std::slice::from_ref(expr), Some(&expr.ty));
+        let written = select_cast(&self.dialect.cast, std::slice::from_ref(expr), &expr.ty);
         let frame = Frame::new("cast", std::slice::from_ref(expr), &expr.ty);
         let template = self.supported(written, &frame)?;
         self.fill(template, &frame)
@@ -159,7 +159,7 @@ impl<'d> Printer<'d> {
         mapping: &Mapping,
     ) -> Result<(), PrintError> {
         let frame = Frame::new(name, args, ty);
-        let template = self.supported(select(mapping, args, None), &frame)?;
+        let template = self.supported(select(mapping, args, ty), &frame)?;
         self.fill(template, &frame)
     }
 
@@ -251,23 +251,23 @@ impl<'d> Printer<'d> {
         let (written, frame) = match &expr.kind {
             ExprKind::Leaf(_) | ExprKind::Literal(_) | ExprKind::Case { .. } | ExprKind::Native(_) => return Ok(None),
             ExprKind::Call { function, args } => {
-                (select(dialect.function(*function), args, None), Frame::new(function.get().name, args, &expr.ty))
+                (select(dialect.function(*function), args, &expr.ty), Frame::new(function.get().name, args, &expr.ty))
             }
             // Every value has one form as text, cast or not.
             ExprKind::Cast { operand, .. } if expr.ty == Type::String && operand.ty != Type::String => {
                 let args = std::slice::from_ref(operand.as_ref());
-                (select(dialect.function(FunctionId::TEXT), args, None), Frame::new("text", args, &expr.ty))
+                (select(dialect.function(FunctionId::TEXT), args, &expr.ty), Frame::new("text", args, &expr.ty))
             }
             ExprKind::Cast { operand, lenient } => {
                 let (mapping, name) = if *lenient { (&dialect.try_cast, "try_cast") } else { (&dialect.cast, "cast") };
                 let args = std::slice::from_ref(operand.as_ref());
-                (select(mapping, args, Some(&expr.ty)), Frame::new(name, args, &expr.ty))
+                (select_cast(mapping, args, &expr.ty), Frame::new(name, args, &expr.ty))
             }
             ExprKind::Aggregate(call) => {
                 let mut frame = Frame::new(call.function.get().name, &call.args, &expr.ty);
                 frame.order_by = &call.order_by;
                 frame.suffix = call.filter.as_ref().map_or(Suffix::Nothing, Suffix::Filter);
-                (select(dialect.function(call.function), &call.args, None), frame)
+                (select(dialect.function(call.function), &call.args, &expr.ty), frame)
             }
             ExprKind::Window(call) => {
                 let mapping = dialect.function(call.function);
@@ -277,7 +277,7 @@ impl<'d> Printer<'d> {
                 }
                 frame.order_by = &call.order_by;
                 frame.suffix = Suffix::Over(call);
-                (select(mapping, &call.args, None), frame)
+                (select(mapping, &call.args, &expr.ty), frame)
             }
         };
         let template = self.supported(written, &frame)?;
@@ -569,10 +569,19 @@ fn json_path(steps: &str) -> String {
     std::iter::once("$".to_owned()).chain(steps.split('.').map(step)).collect()
 }
 
-/// The form for these arguments and, for a cast, the type it gives.
-fn select<'m>(mapping: &'m Mapping, args: &[RelExpr], to: Option<&Type>) -> &'m Written {
+/// The form of a call, for its arguments and what it gives.
+fn select<'m>(mapping: &'m Mapping, args: &[RelExpr], result: &Type) -> &'m Written {
+    choose(mapping, args, None, result)
+}
+
+/// The form of a cast, whose last argument is the type it gives.
+fn select_cast<'m>(mapping: &'m Mapping, args: &[RelExpr], to: &Type) -> &'m Written {
+    choose(mapping, args, Some(to), to)
+}
+
+fn choose<'m>(mapping: &'m Mapping, args: &[RelExpr], to: Option<&Type>, result: &Type) -> &'m Written {
     let count = args.len() + usize::from(to.is_some());
-    mapping.select(count, |i| match args.get(i) {
+    mapping.select(count, result, |i| match args.get(i) {
         Some(arg) => {
             let literal = if let ExprKind::Literal(literal) = &arg.kind { Some(literal) } else { None };
             Shape { ty: &arg.ty, literal }

@@ -8,10 +8,18 @@ use crate::template::{Place, Reader, Template};
 /// How a function is written for each type of argument.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    overloads: Vec<(Vec<TypePattern>, Written)>,
+    overloads: Vec<Choice>,
     otherwise: Written,
     /// Why it cannot stand before OVER.
     pub(crate) no_over: Option<String>,
+}
+
+/// One of several forms, and when it is taken.
+#[derive(Debug)]
+struct Choice {
+    types: Vec<TypePattern>,
+    scale_over: Option<u8>,
+    written: Written,
 }
 
 /// A template, or the reason why there is none.
@@ -39,7 +47,11 @@ impl Mapping {
             .overloads
             .iter()
             .enumerate()
-            .map(|(i, Overload { types, form })| (types.clone(), read(form, &format!("{at}.overloads[{i}]"))))
+            .map(|(i, Overload { types, scale_over, form })| Choice {
+                types: types.clone(),
+                scale_over: *scale_over,
+                written: read(form, &format!("{at}.overloads[{i}]")),
+            })
             .collect();
         Mapping { overloads, otherwise, no_over: entry.no_over.clone() }
     }
@@ -49,21 +61,24 @@ impl Mapping {
         Mapping { overloads: Vec::new(), otherwise: Err(reason.to_owned()), no_over: None }
     }
 
-    /// The form for arguments of these shapes.
-    pub(crate) fn select<'a>(&self, count: usize, shape: impl Fn(usize) -> Shape<'a>) -> &Written {
-        let fits = |(types, _): &&(Vec<TypePattern>, Written)| fits(types, count, &shape);
-        self.overloads.iter().find(fits).map_or(&self.otherwise, |(_, written)| written)
+    /// The form for arguments of these shapes and a result of this type.
+    pub(crate) fn select<'a>(&self, count: usize, result: &Type, shape: impl Fn(usize) -> Shape<'a>) -> &Written {
+        let scale = if let Type::Decimal { precision: 38, scale } = result { *scale } else { 0 };
+        let fits = |choice: &&Choice| {
+            fits(&choice.types, count, &shape) && choice.scale_over.is_none_or(|limit| scale > limit)
+        };
+        self.overloads.iter().find(fits).map_or(&self.otherwise, |choice| &choice.written)
     }
 
     /// The reason why no argument is supported, if that is so.
     pub(crate) fn unsupported(&self) -> Option<&str> {
-        let nothing = self.overloads.iter().all(|(_, written)| written.is_err());
+        let nothing = self.overloads.iter().all(|choice| choice.written.is_err());
         self.otherwise.as_ref().err().filter(|_| nothing).map(String::as_str)
     }
 
     /// Why it is missing for some types, or before OVER.
     pub(crate) fn gaps(&self) -> Vec<&str> {
-        let overloads = self.overloads.iter().filter_map(|(_, written)| written.as_ref().err());
+        let overloads = self.overloads.iter().filter_map(|choice| choice.written.as_ref().err());
         let mut gaps: Vec<&str> = overloads.chain(&self.no_over).map(String::as_str).collect();
         gaps.dedup();
         gaps
@@ -71,7 +86,7 @@ impl Mapping {
 
     /// Whether every form answers for a filter of its rows.
     pub(crate) fn takes_filters(&self) -> bool {
-        let mut forms = self.overloads.iter().map(|(_, written)| written).chain([&self.otherwise]);
+        let mut forms = self.overloads.iter().map(|choice| &choice.written).chain([&self.otherwise]);
         forms.all(|written| written.as_ref().map_or(true, Template::takes_filter))
     }
 

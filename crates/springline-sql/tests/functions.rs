@@ -328,3 +328,17 @@ fn what_a_dialect_lacks_is_named_with_its_reason() {
     let error = common::expression(&Dialect::embedded("datafusion").unwrap(), &array).unwrap_err();
     assert!(error.to_string().contains("`text` of (array<string>)"), "{error}");
 }
+
+#[test]
+fn digits_that_an_engine_would_cut_have_a_form_of_their_own() {
+    let databricks = Dialect::embedded("databricks").unwrap();
+    let printed = |a: Type, b: Type| {
+        let product = call(F::MULTIPLY, vec![cast(column("ratio"), a), cast(column("money"), b)]);
+        common::expression(&databricks, &product).unwrap()
+    };
+    assert!(printed(Type::decimal(38, 6), Type::decimal(38, 1)).ends_with("|| 'E-7' AS DECIMAL(38, 7))"));
+    // Six digits are kept, and so are more where the whole has fewer than 38.
+    for (a, b) in [(Type::decimal(38, 4), Type::decimal(38, 2)), (Type::decimal(12, 6), Type::decimal(12, 6))] {
+        assert!(printed(a, b).starts_with("CAST(`s`.`ratio` AS DECIMAL("));
+    }
+}
