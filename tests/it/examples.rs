@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use md5::{Digest, Md5};
-use springline_tests::{Server, copy_folder, data_dir, oracle, root, servers, springline};
+use springline_tests::{Server, copy_folder, data_dir, oracle, printed, root, servers, springline};
 
 /// All segments of a project on a target against the referee.
 fn compare(project: &Path, target: &str, as_of: &str, env: &[(String, String)], expected: &[(String, (u64, String))]) {
@@ -30,8 +30,22 @@ fn key_digest(preview: &serde_json::Value) -> String {
         .filter_map(|row| row.as_object().and_then(|row| row.values().next()))
         .map(|key| key.as_str().map_or_else(|| key.to_string(), str::to_owned))
         .collect();
+    digest(keys)
+}
+
+fn digest(keys: BTreeSet<String>) -> String {
     let lines: Vec<String> = keys.into_iter().collect();
     Md5::digest(lines.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The members by what is printed for ClickHouse, of each segment alone and in a run.
+fn printed_agrees(project: &Path, as_of: &str, expected: &[(String, (u64, String))]) {
+    let Some(found) = printed(project, &[as_of]) else { return };
+    for (segment, (count, keys)) in expected {
+        let members = &found.alone[segment];
+        let found = (members.len() as u64, found.run[segment], digest(members.iter().cloned().collect()));
+        assert_eq!(found, (*count, *count, keys.clone()), "{segment}, as printed for ClickHouse");
+    }
 }
 
 /// Every segment of the project is judged, and nothing else.
@@ -102,6 +116,7 @@ async fn retail_has_the_members_that_sql_by_hand_selects() {
         compare(&project, server.engine, as_of, &server.env(), &expected);
         run_agrees(&project, server.engine, as_of, &server.env(), &expected);
     }
+    printed_agrees(&project, as_of, &expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,6 +149,7 @@ async fn packages_agree(example: &str) {
         compare(&project, server.engine, as_of, &server.env(), &expected);
         run_agrees(&project, server.engine, as_of, &server.env(), &expected);
     }
+    printed_agrees(&project, as_of, &expected);
 }
 
 /// A `run`, which computes all segments together, gives the sizes that single previews give; the same

@@ -2,7 +2,7 @@
 //! the same members alone as in a run.
 //!
 //! `SPRINGLINE_FULL=1` compares more than 10,000 expressions and 2,000 segments; `SPRINGLINE_SEED=<n>` one project,
-//! `SPRINGLINE_ONLY=<name>` of it one definition with what it needs.
+//! `SPRINGLINE_ONLY=<name>` of it one definition with what it needs; `SPRINGLINE_SQL=1` shows the SQL.
 
 use std::time::Instant;
 

@@ -1,9 +1,9 @@
 # A double of Snowflake's SQL API over snowduck (tests/servers/snowflake). Read by tests/run.
 snowflake_venv=${XDG_CACHE_HOME:-$HOME/.cache}/springline/snowflake
-if ! "$snowflake_venv/bin/python" -c 'import snowduck, sqlglot, sys; sys.exit(sqlglot.__version__ != "30.18.0")' 2>/dev/null; then
+if ! "$snowflake_venv/bin/python" -c 'import numpy, snowduck, sqlglot, sys; sys.exit(sqlglot.__version__ != "30.18.0")' 2>/dev/null; then
   say "installing snowduck"
   python3 -m venv "$snowflake_venv"
-  "$snowflake_venv/bin/pip" install -q 'snowduck[server]==0.3.0' 'sqlglot[c]==30.18.0' 'duckdb==1.5.6'
+  "$snowflake_venv/bin/pip" install -q 'snowduck[server]==0.3.0' 'sqlglot[c]==30.18.0' 'duckdb==1.5.6' 'numpy==2.4.6'
 fi
 say "starting the double of Snowflake"
 snowflake_port=$(free_port)

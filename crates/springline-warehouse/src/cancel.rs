@@ -12,15 +12,26 @@ use tokio::{runtime::Handle, sync::Notify, time::timeout};
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static DONE: Notify = Notify::const_new();
 
+/// A cancellation on its way; it is over when this is dropped, also with a runtime that ends before it.
+#[cfg_attr(not(any(feature = "postgres", feature = "http")), allow(dead_code))]
+struct Open;
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::SeqCst);
+        DONE.notify_waiters();
+    }
+}
+
 /// Sends a cancellation. Without a runtime the process is ending, and the connection with it.
 #[cfg_attr(not(any(feature = "postgres", feature = "http")), allow(dead_code))]
 pub(crate) fn send(cancellation: impl Future<Output = ()> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else { return };
     OPEN.fetch_add(1, Ordering::SeqCst);
+    let open = Open;
     runtime.spawn(async move {
         cancellation.await;
-        OPEN.fetch_sub(1, Ordering::SeqCst);
-        DONE.notify_waiters();
+        drop(open);
     });
 }
 

@@ -29,6 +29,7 @@ TYPES = {
     "date": "Date32",
     "timestamp": "DateTime64(6, 'UTC')",
 }
+READERS = {"csv": "CSVWithNames", "jsonl": "JSONEachRow", "parquet": "Parquet"}
 # The sessions that the dialect asks for; the rest is about reading the files.
 SETTINGS = {
     "join_use_nulls": "1",
@@ -52,16 +53,24 @@ class Database:
 
 
 def declared_tables(project):
-    """The tables that a project's sources declare: name, then columns and their types."""
+    """The tables of a project's sources: name, then columns and their types, some of which are in the lock."""
+    lock = project / "catalog.lock.yaml"
+    locked = yaml.safe_load(lock.read_text())["tables"] if lock.exists() else {}
+    sources = project / "models" / "sources.yaml"
+    text = (sources if sources.exists() else project / "springline.yaml").read_text()
     tables = {}
-    for path in sorted(project.rglob("*.y*ml")):
-        if path.relative_to(project).parts[0] in ("data", "dialects"):
-            continue
-        for source in (yaml.safe_load(path.read_text()) or {}).get("sources", []):
-            columns = source["columns"].items()
-            types = ((name, column if isinstance(column, str) else column["type"]) for name, column in columns)
-            tables[source["table"]] = {name: kind.removesuffix(" not null") for name, kind in types}
+    for source in yaml.safe_load(text)["sources"]:
+        found = locked.get(source["table"], {}).get("columns", {})
+        tables[source["table"]] = {
+            name: type_of(column, found.get(name)).removesuffix(" not null")
+            for name, column in (source.get("columns") or found).items()
+        }
     return tables
+
+
+def type_of(column, locked):
+    declared = column.get("type") if isinstance(column, dict) else column
+    return declared or locked
 
 
 def load(database, project):
@@ -70,9 +79,16 @@ def load(database, project):
         database.execute(f"CREATE TABLE `{table}` ({declared}) ENGINE = MergeTree ORDER BY tuple()")
         names = ", ".join(f"`{name}`" for name in columns)
         structure = declared.replace("'", "\\'")
-        file = project / "data" / f"{table}.csv"
-        rows = f"SELECT {names} FROM file('{file}', 'CSVWithNames', '{structure}')"
+        file, reader = data_file(project / "data", table)
+        rows = f"SELECT {names} FROM file('{file}', '{reader}', '{structure}')"
         database.execute(f"INSERT INTO `{table}` ({names}) {rows}")
+
+
+def data_file(folder, table):
+    for ending, reader in READERS.items():
+        if (folder / f"{table}.{ending}").exists():
+            return folder / f"{table}.{ending}", reader
+    sys.exit(f"there are no rows of {table} in {folder}")
 
 
 def printed(arguments, instant):
@@ -106,10 +122,10 @@ def members(arguments):
         for name, sql in statements
         if name.startswith("segment.")
     }
-    run = {}
-    tables = "SELECT name FROM system.tables WHERE database = 'springline' AND startsWith(name, 'sizes_')"
+    run = {segment: 0 for segment in alone}
+    tables = "SELECT name FROM system.tables WHERE database = 'springline' AND startsWith(name, 'membership_')"
     for (table,) in database.rows(tables):
-        sizes = f"SELECT segment, argMax(members, as_of) FROM springline.`{table}` GROUP BY segment"
+        sizes = f"SELECT segment, count() FROM springline.`{table}` WHERE exited_at IS NULL GROUP BY segment"
         run.update({segment: int(size) for segment, size in database.rows(sizes)})
     return {"alone": alone, "run": run}
 
@@ -128,7 +144,7 @@ def differences(expected, found):
 
 def main():
     parser = argparse.ArgumentParser(description="Runs what is printed for ClickHouse.")
-    parser.add_argument("project", help="the folder of the project, with its rows in data/*.csv")
+    parser.add_argument("project", help="the folder of the project, with its rows in data/*.csv, *.jsonl or *.parquet")
     parser.add_argument("--springline", default="springline", help="the program")
     parser.add_argument("--as-of", action="append", required=True, help="an instant of a run; once for each run")
     parser.add_argument("--expected", type=pathlib.Path, help="a file of segments and their members")

@@ -60,6 +60,8 @@ def settings(catalog):
     return {
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1500m",
+        # Most statements run once: compiling them well costs more than it saves.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.sql.shuffle.partitions": "1",
         "spark.default.parallelism": "1",
         "spark.sql.adaptive.enabled": "false",

@@ -12,6 +12,15 @@ DO $do$ BEGIN
   EXECUTE format('ALTER DATABASE %I SET escape_string_warning = off', current_database());
 END $do$;
 
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_LOWER.html: of all letters, by Unicode; that a sigma at the end of a word
+-- has a form of its own is not said there.
+CREATE FUNCTION public.lower(source text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT AS $f$ SELECT pg_catalog.lower(source COLLATE "und-x-icu") COLLATE "C" $f$;
+
+-- https://docs.aws.amazon.com/redshift/latest/dg/r_UPPER.html
+CREATE FUNCTION public.upper(source text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT AS $f$ SELECT pg_catalog.upper(source COLLATE "und-x-icu") COLLATE "C" $f$;
+
 -- https://docs.aws.amazon.com/redshift/latest/dg/r_DATEADD_function.html
 CREATE FUNCTION public.dateadd(part text, amount integer, at timestamp) RETURNS timestamp
 LANGUAGE sql IMMUTABLE STRICT AS $f$

@@ -1,13 +1,21 @@
 """Where snowduck's translation gives another result than Snowflake documents: what is put right here, and the
 errors in Snowflake's numbers and words."""
 
+import contextvars
 import json
 import re
 
-import duckdb
 import pyarrow as pa
+import snowflake.connector
 import snowduck.connector.cursor as snowduck_cursor
 from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
+
+from reduce import python, reduced, step
+
+
+# Whether numbers are computed with 38 digits from the start, where DuckDB would take 18.
+wide = contextvars.ContextVar("wide", default=False)
 
 
 class Refused(Exception):
@@ -20,19 +28,32 @@ def refuse(sql, role):
         raise Refused("003001", "42501", "SQL access control error:\nInsufficient privileges to operate on schema 'PUBLIC'")
 
 
+UNITS = ("day", "week", "month", "quarter", "year")
 MACROS = [
+    # Which letters LOWER and UPPER know is not documented; these are those of Unicode, as in other engines.
+    "sf_lower(t) AS CASE WHEN strlen(t) = length(t) THEN lower(t) ELSE sf_lower_letters(t) END",
+    "sf_upper(t) AS CASE WHEN strlen(t) = length(t) THEN upper(t) ELSE sf_upper_letters(t) END",
     # How a VARIANT's type is called. https://docs.snowflake.com/en/sql-reference/functions/typeof
     "sf_typeof(j) AS CASE json_type(j) WHEN 'VARCHAR' THEN 'VARCHAR' WHEN 'BOOLEAN' THEN 'BOOLEAN' WHEN 'BIGINT' THEN 'INTEGER' "
     "WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'DOUBLE' THEN 'DECIMAL' ELSE json_type(j) END",
     # A VARIANT's number has no zeros at the end of its fraction.
     "sf_text(j) AS CASE WHEN json_type(j) = 'DOUBLE' THEN regexp_replace(CAST(j AS VARCHAR), '(\\.[0-9]*?)0+$', '\\1') "
     "ELSE json_extract_string(j, '$') END",
+    # A date stays one. https://docs.snowflake.com/en/sql-reference/functions/dateadd and .../date_trunc
+    *(f"sf_add_{unit}(x DATE, n) AS CAST(x + to_{unit}s(CAST(n AS INTEGER)) AS DATE), "
+      f"(x TIMESTAMP, n) AS x + to_{unit}s(CAST(n AS INTEGER))" for unit in UNITS),
+    "sf_trunc(u, x DATE) AS CAST(date_trunc(u, x) AS DATE), (u, x TIMESTAMP) AS date_trunc(u, x)",
     "sf_substr(t, p, n) AS CASE WHEN regexp_matches(t, p) THEN regexp_extract(t, p, n) END",
-    # Stands in for REDUCE over sorted values as the dialect writes it: DuckDB's lists hold one type only.
-    "sf_reduced(l) AS list_extract(list_sort(list_distinct(l)), list_position(list_transform(list_sort(list_distinct(l)), "
-    "lambda v: len(list_filter(l, lambda w: w = v))), list_max(list_transform(list_sort(list_distinct(l)), "
-    "lambda v: len(list_filter(l, lambda w: w = v))))))",
 ]
+
+
+def install(connection):
+    """Once for the whole server."""
+    connection.execute("SET GLOBAL default_null_order = 'nulls_last'")
+    connection.create_function("sf_lower_letters", str.lower, ["VARCHAR"], "VARCHAR")
+    connection.create_function("sf_upper_letters", str.upper, ["VARCHAR"], "VARCHAR")
+    types = ["VARCHAR", "VARCHAR", "VARCHAR", "BIGINT"]
+    connection.create_function("sf_reduced", reduced, types, "VARCHAR", null_handling="special")
 
 
 def prepare(connection):
@@ -57,7 +78,7 @@ def constant(node):
     if isinstance(node, exp.Paren):
         return a
     if isinstance(node, exp.Add):
-        return a + b
+        return a + b if type(a) is type(b) is int else None
     if isinstance(node, exp.Replace):
         return a.replace(b, parts["replacement"])
     if isinstance(node, exp.RegexpReplace):
@@ -88,6 +109,29 @@ def zoned(node):
 
 
 def mended(node):
+    if isinstance(node, exp.DateAdd) and isinstance(node.this, exp.Cast) and node.unit.name.lower() in UNITS:
+        if node.this.to.is_type("date"):
+            months = call(f"to_{node.unit.name.lower()}s", exp.cast(node.expression.copy(), "INTEGER"))
+            return exp.cast(exp.paren(exp.Add(this=node.this.copy(), expression=months)), "DATE")
+        return node
+    if isinstance(node, exp.DateAdd) and node.unit.name.lower() in UNITS:
+        return call(f"sf_add_{node.unit.name.lower()}", node.this, node.expression)
+    if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)):
+        return call("sf_trunc", exp.Literal.string(node.unit.name.lower()), node.this)
+    if isinstance(node, (exp.Lower, exp.Upper)):
+        return call(f"sf_{node.key}", node.this)
+    if wide.get() and isinstance(node, (exp.Mul, exp.Add, exp.Sub)) and node.find_ancestor(exp.Lambda) is None:
+        digits = exp.cast(exp.Literal.number(0), "DECIMAL(38, 0)")
+        first = exp.paren(exp.Add(this=exp.paren(node.this.copy()), expression=digits))
+        return exp.paren(type(node)(this=first, expression=exp.paren(node.expression.copy())))
+    if isinstance(node, exp.ToChar) and node.args.get("format") is not None:
+        # It is a time, though the translation cannot see it. It would leave the format out.
+        node = exp.TimeToStr(this=node.this.copy(), format=Snowflake.format_time(node.args["format"]))
+    if isinstance(node, exp.TimeToStr):
+        # What stands in double quotes is taken as it is.
+        # https://docs.snowflake.com/en/sql-reference/date-time-input-output#about-the-elements-used-in-input-and-output-formats
+        node.set("format", exp.Literal.string(re.sub('"([^"]*)"', r"\1", node.args["format"].name)))
+        return node
     if isinstance(node, exp.ConvertTimezone):
         return zoned(node)
     if isinstance(node, exp.RegexpInstr) and constant(node) is None:
@@ -112,7 +156,10 @@ def mended(node):
             digits[0].replace(exp.DataTypeParam(this=exp.Literal.number(int(digits[0].name) + 1)))
         return node
     if isinstance(node, exp.GetExtract) and isinstance(node.this, exp.Reduce):
-        return call("sf_reduced", node.this.this)
+        reduce = node.this
+        values = exp.cast(call("to_json", reduce.this), "VARCHAR")
+        sources = (python(reduce.args["initial"]), step(reduce.args["merge"]))
+        return call("sf_reduced", values, *map(exp.Literal.string, sources), node.expression)
     if isinstance(node, exp.GetExtract):
         return call("list_extract", node.this, exp.Add(this=exp.paren(node.expression), expression=exp.Literal.number(1)))
     if isinstance(node, exp.ArraySlice):
@@ -154,7 +201,17 @@ def execute(cursor, sql, bindings):
         if isinstance(columns[0], list):
             return insert_many(cursor, sql, columns)
         params = columns
-    cursor.execute(sql, params)
+    try:
+        cursor.execute(sql, params)
+    except snowflake.connector.errors.ProgrammingError as error:
+        if not re.search(r"Overflow in \w+ of DECIMAL\(18\)", str(error)):
+            raise
+        # A number has 38 digits. https://docs.snowflake.com/en/sql-reference/operators-arithmetic
+        token = wide.set(True)
+        try:
+            cursor.execute(sql, params)
+        finally:
+            wide.reset(token)
     table = cursor._arrow_table
     kinds = [str(column[1]) for column in cursor._duck_description or []]
     table = table.cast(pa.schema([

@@ -315,5 +315,5 @@ app = Starlette(routes=[
 
 if __name__ == "__main__":
     PUBLIC_KEY = open(sys.argv[2]).read()
-    shared_connector._duck_conn.execute("SET GLOBAL default_null_order = 'nulls_last'")
+    mended.install(shared_connector._duck_conn)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

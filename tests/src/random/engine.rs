@@ -75,6 +75,9 @@ impl Engine {
     /// The rows of a query as text; the error's text, with the SQL, where it fails.
     pub async fn ask(&self, query: Query) -> Result<Answer, String> {
         let sql = springline_sql::print(&self.dialect, &Statement::Query(query)).map_err(|e| e.to_string())?;
+        if std::env::var_os("SPRINGLINE_SQL").is_some() {
+            println!("-- {}\n{sql}", self.name);
+        }
         let failed = |e: springline_warehouse::WarehouseError| format!("{e:?}\n{sql}");
         let rows = self.warehouse.query(&sql).await.map_err(failed)?;
         let batches: Vec<RecordBatch> = rows.stream.try_collect().await.map_err(failed)?;
