@@ -255,6 +255,7 @@ async fn aggregates_and_windows_are_the_same_everywhere() {
         ("mean", "avg(points) over (partition by points order by id)"),
         ("share", "percent_rank() over (order by points)"),
         ("channels", "array_agg(purchase.channel, 2)"),
+        ("alike", "count(points) over (partition by cast(points as float))"),
         ("zeros", "row_number() over (order by case id when 2 then -(0e0) else 0e0 end)"),
     ]
     .map(|(name, expr)| format!("      - {{ name: {name}, expr: \"{expr}\" }}\n"))
@@ -272,6 +273,7 @@ async fn aggregates_and_windows_are_the_same_everywhere() {
         "case id when 2 then mean = 10 else true end and case id when 1 then share = 0 when 2 then share = 0 else share = 1 end",
         "(channels is null) = (id = 3)",
         "zeros = id",
+        "case id when 3 then alike = 1 else alike = 2 end",
         "member(top_two) = (id in (1, 3))",
         // Two aggregates that differ in the types of what they add alone.
         "case id when 1 then sum(cast(purchase.amount as integer)) = 10 and sum(cast(purchase.amount as float)) = 10e0 and sum(purchase.amount) = 10 else true end",

@@ -52,6 +52,9 @@ pub(crate) struct Definition {
     pub(crate) cast: Option<Entry>,
     #[serde(default)]
     pub(crate) try_cast: Option<Entry>,
+    /// How a key that a window is partitioned by is written, where it is not written as it is.
+    #[serde(default)]
+    pub(crate) partition_by: Option<Entry>,
     /// Behind the joins of a SELECT with `each`, whose own form then names the value: for an engine that makes several
     /// rows of one in FROM alone.
     #[serde(default)]
@@ -169,6 +172,7 @@ impl Definition {
         self.cast = self.cast.or(parent.cast);
         self.try_cast = self.try_cast.or(parent.try_cast);
         self.each_join = self.each_join.or(parent.each_join);
+        self.partition_by = self.partition_by.or(parent.partition_by);
         self.types = under(parent.types, self.types);
         self.literals = under(parent.literals, self.literals);
         self.json_step = under(parent.json_step, self.json_step);

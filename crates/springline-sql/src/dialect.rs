@@ -50,6 +50,7 @@ pub struct Dialect {
     pub(crate) try_cast: Mapping,
     /// What `each` needs in FROM.
     pub(crate) each_join: Option<Mapping>,
+    pub(crate) partition_by: Option<Mapping>,
     /// In the order of [`JSON_STEPS`]; empty where the dialect has none.
     pub(crate) json_steps: Vec<Template>,
     /// In the order of the function table.
@@ -238,6 +239,8 @@ fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> 
     let cast = checker.entry("cast", definition.cast.as_ref(), Place::Scalar);
     let try_cast = checker.entry("try_cast", definition.try_cast.as_ref(), Place::Scalar);
     let each_join = definition.each_join.as_ref().map(|entry| checker.entry("each_join", Some(entry), Place::Scalar));
+    let partition_by = definition.partition_by.as_ref();
+    let partition_by = partition_by.map(|entry| checker.entry("partition_by", Some(entry), Place::Scalar));
     let identifiers = checker.quoting("identifiers", definition.identifiers);
     let strings = checker.quoting("strings", definition.strings);
     checker.shells(&definition.shells);
@@ -259,6 +262,7 @@ fn check(name: &str, mut definition: Definition, problems: &mut Vec<String>) -> 
         cast: cast?,
         try_cast: try_cast?,
         each_join: each_join.flatten(),
+        partition_by: partition_by.flatten(),
         json_steps: json_steps?,
         functions: functions?,
         shells: definition.shells,

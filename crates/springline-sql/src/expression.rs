@@ -484,7 +484,10 @@ impl<'d> Printer<'d> {
                 self.out.push_str(" OVER (");
                 if !call.partition_by.is_empty() {
                     self.out.push_str("PARTITION BY ");
-                    self.separated(&call.partition_by, |printer, key| printer.expr(key, Level::Or))?;
+                    self.separated(&call.partition_by, |printer, key| match &printer.dialect.partition_by {
+                        Some(mapping) => printer.mapped("partition by", std::slice::from_ref(key), &key.ty, mapping),
+                        None => printer.expr(key, Level::Or),
+                    })?;
                 }
                 if !call.partition_by.is_empty() && !call.order_by.is_empty() {
                     self.out.push(' ');

@@ -7,7 +7,7 @@ mod common;
 use common::{column, expression, int, query, sample, text};
 use expect_test::{Expect, expect};
 use springline_ir::{
-    Aggregate, Expr, ExprKind, FunctionId, FunctionKind, OutputColumn, Select, Statement, TableName, Type,
+    Aggregate, Expr, ExprKind, FunctionId, FunctionKind, OutputColumn, Select, Statement, TableName, Type, WindowCall,
 };
 use springline_sql::{Dialect, Files, print};
 
@@ -59,6 +59,21 @@ fn a_column_is_named_even_by_its_own_name_where_the_dialect_asks_for_it() {
     assert_eq!(named("").as_deref(), Ok("SELECT\n  \"s\".\"id\"\nFROM \"sample\" AS \"s\""));
     let renamed = "SELECT\n  \"s\".\"id\" AS \"id\"\nFROM \"sample\" AS \"s\"";
     assert_eq!(named("alias_columns: true\n").as_deref(), Ok(renamed));
+}
+
+#[test]
+fn several_rows_of_one_are_made_in_from_and_keys_of_windows_disguised() {
+    let yaml = "name: mine\nextends: postgres\neach_join: CROSS JOIN LIST({{ args }}) AS e\n\
+                partition_by: { sql: \"{{ a }}\", overloads: [{ types: [float], sql: \"TEXT({{ a }})\" }] }\n\
+                functions:\n  each: e.value\n";
+    let dialect = load(yaml, &[]).unwrap();
+    let each = Expr::call(FunctionId::EACH, vec![column("name"), text("b")], Type::String);
+    assert_eq!(expression(&dialect, &each).unwrap(), "e.value FROM s CROSS JOIN LIST(\"s\".\"name\", 'b') AS e");
+    let partition_by = vec![column("ratio"), column("id")];
+    let call = WindowCall { function: FunctionId::COUNT, args: vec![], partition_by, order_by: vec![], running: false };
+    let count = Expr { kind: ExprKind::Window(Box::new(call)), ty: Type::Integer };
+    let printed = "COUNT(*) OVER (PARTITION BY TEXT(\"s\".\"ratio\"), \"s\".\"id\")";
+    assert_eq!(expression(&dialect, &count).unwrap(), printed);
 }
 
 #[test]
