@@ -115,7 +115,7 @@ WITH
   SELECT
     "customer_1"."id",
     "customer_1"."value",
-    CAST(CAST("customer_1"."value" AS NUMERIC(38, 6)) / NULLIF("customer_1"."orders", 0) AS NUMERIC(38, 6)) AS "basket",
+    CAST(CAST("customer_1"."value" AS NUMERIC(76, 38)) / NULLIF("customer_1"."orders", 0) AS NUMERIC(38, 6)) AS "basket",
     CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" COLLATE "C" NULLS LAST) AS BIGINT) AS "decile"
   FROM "customer_1"
 ),
@@ -196,7 +196,7 @@ WITH
     "customer_1"."full_name",
     "customer_1"."value",
     "customer_1"."orders",
-    CAST(CAST("customer_1"."value" AS NUMERIC(38, 6)) / NULLIF("customer_1"."orders", 0) AS NUMERIC(38, 6)) AS "basket",
+    CAST(CAST("customer_1"."value" AS NUMERIC(76, 38)) / NULLIF("customer_1"."orders", 0) AS NUMERIC(38, 6)) AS "basket",
     CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" COLLATE "C" NULLS LAST) AS BIGINT) AS "decile"
   FROM "customer_1"
 ),

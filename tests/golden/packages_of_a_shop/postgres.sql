@@ -664,7 +664,7 @@ WITH
   SELECT
     "customer_1"."customer_id",
     "customer_1"."ltv_count",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "ltv_days_between"
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(76, 38)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "ltv_days_between"
   FROM "customer_1"
 )
 SELECT
@@ -702,7 +702,7 @@ WITH
     "customer_1"."customer_id",
     "customer_1"."ltv_count",
     "customer_1"."ltv_last_at",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "ltv_days_between"
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(76, 38)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "ltv_days_between"
   FROM "customer_1"
 ),
 -- springline/retail: customer.yaml:2
@@ -866,8 +866,8 @@ WITH
     "customer_1"."buyers" AS "value_19",
     "customer_1"."prospects" AS "value_20",
     "customer_1"."dormant_buyers" AS "value_21",
-    CAST(CAST("customer_1"."ltv_total" AS NUMERIC(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS NUMERIC(38, 6)) AS "value_22",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "value_23",
+    CAST(CAST("customer_1"."ltv_total" AS NUMERIC(76, 38)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS NUMERIC(38, 6)) AS "value_22",
+    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS NUMERIC(76, 38)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS NUMERIC(38, 6)) AS "value_23",
     CAST(CAST(TIMESTAMPTZ '2024-06-30 00:00:00+00' AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_first_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "value_24",
     CAST(CAST(TIMESTAMPTZ '2024-06-30 00:00:00+00' AT TIME ZONE 'UTC' AS DATE) - CAST("customer_1"."ltv_last_at" AT TIME ZONE 'UTC' AS DATE) AS BIGINT) AS "value_25",
     CASE WHEN "customer_1"."ltv_total" < 100.00 THEN 'low' WHEN "customer_1"."ltv_total" < 500.00 THEN 'mid' WHEN "customer_1"."ltv_total" < 2000.00 THEN 'high' WHEN "customer_1"."ltv_total" >= 2000.00 THEN 'top' END AS "value_26",

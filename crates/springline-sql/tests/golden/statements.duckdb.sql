@@ -21,7 +21,7 @@ SELECT
 FROM "crm"."customers" AS "c"
 LEFT JOIN "orders" ON "orders"."customer_id" = "c"."customer_id"
 WHERE "orders"."lifetime_value" >= 500.00
-  AND UPPER(REPLACE("c"."city", 'ß', 'ss')) <> 'TEST'
+  AND UPPER(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE("c"."city", 'ß', 'ss'), 'ŉ', 'ʼn'), 'ǰ', 'ǰ'), 'ΐ', 'ΐ'), 'ΰ', 'ΰ'), 'և', 'եւ'), 'ﬀ', 'ff'), 'ﬁ', 'fi'), 'ﬂ', 'fl'), 'ﬃ', 'ffi'), 'ﬄ', 'ffl'), 'ﬅ', 'st'), 'ﬆ', 'st')) <> 'TEST'
 ORDER BY "orders"."lifetime_value" DESC NULLS LAST, "c"."city" NULLS LAST
 LIMIT 100
 
@@ -97,7 +97,7 @@ SELECT
 FROM "crm"."customers" AS "c"
 LEFT JOIN "orders" ON "orders"."customer_id" = "c"."customer_id"
 WHERE "orders"."lifetime_value" >= 500.00
-  AND UPPER(REPLACE("c"."city", 'ß', 'ss')) <> 'TEST'
+  AND UPPER(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE("c"."city", 'ß', 'ss'), 'ŉ', 'ʼn'), 'ǰ', 'ǰ'), 'ΐ', 'ΐ'), 'ΰ', 'ΰ'), 'և', 'եւ'), 'ﬀ', 'ff'), 'ﬁ', 'fi'), 'ﬂ', 'fl'), 'ﬃ', 'ffi'), 'ﬄ', 'ffl'), 'ﬅ', 'st'), 'ﬆ', 'st')) <> 'TEST'
 ORDER BY "orders"."lifetime_value" DESC NULLS LAST, "c"."city" NULLS LAST
 LIMIT 100
 
