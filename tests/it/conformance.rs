@@ -162,6 +162,8 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "nullif(-(0e0 * id), 0e0) is null and -(0e0 * id) = 0e0 and -(0e0 * id) in (0e0, 1e0) and not (-(0e0 * id) < 0e0)",
         // A decimal whose digits are all behind the point.
         "cast(0.50 as string) = '0.50' and cast(-0.05 as string) = '-0.05' and cast(0.05 as decimal(2,2)) = 0.05",
+        // Spaces alone are trimmed.
+        "trim(' \u{a0}x\t ') = '\u{a0}x\t'",
         // Numbers of more digits than fit into 64 bits, and a date that stays one.
         "(5587526067.99 * id) * (5587526067.99 * id) = 31220447560467790102.6401",
         "cast(date_add('month', 1, coalesce(never, date '2024-01-31')) as string) = '2024-02-29'",
