@@ -170,6 +170,8 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "cast(0.100025 as decimal(38,6)) * cast(0.5 as decimal(38,1)) = 0.0500125",
         // A decimal whose digits are all behind the point.
         "cast(0.50 as string) = '0.50' and cast(-0.05 as string) = '-0.05' and cast(0.05 as decimal(2,2)) = 0.05",
+        // Spaces alone are trimmed.
+        "trim(' \u{a0}x\t ') = '\u{a0}x\t'",
         // Numbers of more digits than fit into 64 bits, and a date that stays one.
         "(5587526067.99 * id) * (5587526067.99 * id) = 31220447560467790102.6401",
         "round(coalesce(try_cast(nothing as decimal(12,2)), 9999999999.99), 2) * 5587526067.99 > 55875260000000000000.0",

@@ -128,6 +128,10 @@ def mended(node):
         return call(f"sf_add_{node.unit.name.lower()}", node.this, node.expression)
     if isinstance(node, (exp.DateTrunc, exp.TimestampTrunc)):
         return call("sf_trunc", exp.Literal.string(node.unit.name.lower()), node.this)
+    if isinstance(node, exp.Trim) and not node.expression:
+        # Spaces alone. https://docs.snowflake.com/en/sql-reference/functions/trim
+        node.set("expression", exp.Literal.string(" "))
+        return node
     if isinstance(node, (exp.Lower, exp.Upper)):
         return call(f"sf_{node.key}", node.this)
     if wide.get() and isinstance(node, (exp.Mul, exp.Add, exp.Sub)) and node.find_ancestor(exp.Lambda) is None:
