@@ -4,7 +4,7 @@ spark_version=4.3.0
 spark_client_version=4.2.0 # the newest that this sail understands
 sail_version=0.7.2
 spark_venv=${SPRINGLINE_SPARK_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/springline/spark-$spark_version}
-command -v java >/dev/null || install_debian openjdk-17-jre-headless
+command -v java >/dev/null || install_debian default-jre-headless
 if ! "$spark_venv/bin/python" -c 'import pyspark, pyarrow' 2>/dev/null; then
   say "installing Spark"
   python3 -m venv "$spark_venv"
