@@ -4,6 +4,7 @@ errors in Snowflake's numbers and words."""
 import contextvars
 import json
 import re
+import uuid
 
 import pyarrow as pa
 import snowflake.connector
@@ -215,6 +216,9 @@ def execute(cursor, sql, bindings):
         if isinstance(columns[0], list):
             return insert_many(cursor, sql, columns)
         params = columns
+    replaced = re.match(r'CREATE OR REPLACE TABLE (\S+) AS\s', sql)
+    if replaced and replaced[1] in sql[replaced.end():]:
+        return replace_by_itself(cursor, replaced[1], sql[replaced.end():])
     try:
         cursor.execute(sql, params)
     except snowflake.connector.errors.ProgrammingError as error:
@@ -235,6 +239,18 @@ def execute(cursor, sql, bindings):
     if names and names[0].startswith("number of rows "):
         affected = sum(table.column(i)[0].as_py() or 0 for i, name in enumerate(names) if "multi-joined" not in name)
     return table, affected
+
+
+def replace_by_itself(cursor, table, query):
+    """A table that is filled anew from what it held: snowduck drops it before the query has read it.
+    https://docs.snowflake.com/en/sql-reference/sql/create-table"""
+    parts = table.rsplit(".", 1)
+    before = ".".join([*parts[:-1], f'"replaced_{uuid.uuid4().hex}"'])
+    cursor.execute(f"CREATE TABLE {before} AS {query}")
+    cursor.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {before}")
+    answer = cursor._arrow_table
+    cursor.execute(f"DROP TABLE {before}")
+    return answer, None
 
 
 def insert_many(cursor, sql, columns):
