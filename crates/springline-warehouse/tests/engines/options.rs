@@ -15,7 +15,7 @@ async fn an_unknown_engine_and_unknown_options_are_named() {
     let project = project();
     let error = refused(TargetConfig { engine: "oracle".into(), ..local(project.path()) }).await;
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.hint().unwrap().contains("datafusion, duckdb, postgres, snowflake"), "{error:?}");
+    assert!(error.hint().unwrap().contains("datafusion, duckdb, postgres, redshift, snowflake"), "{error:?}");
 
     let mut config = local(project.path());
     config.options.insert("paht".into(), "data".into());

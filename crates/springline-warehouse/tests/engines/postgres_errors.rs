@@ -121,8 +121,10 @@ pub async fn is_lost_in_mid_result(admin: &dyn Warehouse, warehouse: &dyn Wareho
         }
     };
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
-    assert_eq!(error.message(), "terminating connection due to administrator command");
-    assert_eq!(error.hint(), Some("the server ended the session; run again"));
+    // The server's last word, where it arrives before the end of the connection.
+    let (told, hint) = (error.message(), error.hint().unwrap());
+    assert!(told == "terminating connection due to administrator command" || told.ends_with(" was lost"), "{error}");
+    assert!(hint.ends_with("run again"), "{hint}");
     // The next call has another connection.
     assert_eq!(rows(warehouse, "SELECT 1 AS n").await, ["n", "1"]);
 }
