@@ -19,7 +19,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use async_trait::async_trait;
-use database::{Answer, Interrupt, Opener, execute, text};
+use database::{Answer, Interrupt, Opener, execute, run_through, text, until_told};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -82,22 +82,29 @@ impl Duckdb {
         let opener = &self.opener;
         let mut connection = opener.connection().await?;
         let interrupt = Interrupt::new(&connection);
+        let ended = interrupt.ended();
         let until = opener.timeout().and_then(|limit| Instant::now().checked_add(limit));
         let (planned, schema) = oneshot::channel();
         let (batches, waiting) = mpsc::channel(WAITING);
         let sql = sql.to_owned();
         tokio::task::spawn_blocking(move || {
-            let answer = connection.new_statement().and_then(|mut statement| {
-                statement.set_sql_query(&sql)?;
-                statement.execute().map(|rows| (rows, statement))
+            let answer = until_told(&ended, || {
+                let mut statement = connection.new_statement().map_err(text)?;
+                statement.set_sql_query(&sql).map_err(text)?;
+                statement.execute().map(|rows| (rows, statement)).map_err(text)
             });
-            match answer {
-                Err(error) => drop(planned.send(Err(text(error)))),
-                Ok((rows, _statement)) => {
-                    if planned.send(Ok(rows.schema())).is_ok() {
-                        hand_over(rows, &batches);
-                    }
-                }
+            let handed = match answer {
+                Err(error) => return drop(planned.send(Err(error))),
+                Ok((rows, _statement)) if planned.send(Ok(rows.schema())).is_ok() => hand_over(rows, &batches),
+                Ok(_) => return,
+            };
+            if let Err(error) = handed {
+                let told = match errors::is_interrupted(&error) {
+                    true => until_told(&ended, || run_through(&mut connection, &sql)).err().unwrap_or(error),
+                    false => error,
+                };
+                // Nobody listens any more: nobody is to be told.
+                let _ = batches.blocking_send(Err(told));
             }
         });
         let answer = match opener.timeout() {
@@ -152,7 +159,7 @@ impl Duckdb {
 #[async_trait]
 impl Warehouse for Duckdb {
     async fn check(&self) -> Result<(), WarehouseError> {
-        self.opener.run(|connection| execute(connection, "SELECT 1").map(|_| ())).await
+        self.opener.run(|connection, _| execute(connection, "SELECT 1").map(|_| ())).await
     }
 
     async fn about(&self) -> Result<About, WarehouseError> {
@@ -163,7 +170,7 @@ impl Warehouse for Duckdb {
     async fn describe(&self, table: TablePath<'_>) -> Result<Option<Vec<Column>>, WarehouseError> {
         let name = quoted(table);
         let sql = format!("SELECT * FROM {name} LIMIT 0");
-        let schema = self.opener.run(move |connection| {
+        let schema = self.opener.run(move |connection, _| {
             let mut statement = connection.new_statement().map_err(text)?;
             let answer = statement.set_sql_query(&sql).and_then(|()| statement.execute());
             match answer {
@@ -193,7 +200,7 @@ impl Warehouse for Duckdb {
 
     async fn execute(&self, sql: &str) -> Result<u64, WarehouseError> {
         let sql = sql.to_owned();
-        self.opener.run(move |connection| execute(connection, &sql)).await
+        self.opener.run(move |connection, ended| until_told(ended, || execute(connection, &sql))).await
     }
 
     async fn query(&self, sql: &str) -> Result<Rows, WarehouseError> {
@@ -205,7 +212,7 @@ impl Warehouse for Duckdb {
         let (whole, all_came) = watch::channel(false);
         let incoming = load::Incoming::new(schema, receiver, all_came);
         let table = quoted(table);
-        let loading = self.opener.run(move |connection| load::load(connection, &table, incoming));
+        let loading = self.opener.run(move |connection, _| load::load(connection, &table, incoming));
         let (fed, loaded) = tokio::join!(load::feed(rows, sender, whole), loading);
         fed?;
         loaded
@@ -233,13 +240,14 @@ fn scanned_rows(node: &serde_json::Value) -> u64 {
 }
 
 /// Hands the rows of a result on until they end, fail, or nobody wants them any more. Blocks.
-fn hand_over(rows: Box<dyn RecordBatchReader + Send + '_>, to: &mpsc::Sender<Answer<RecordBatch>>) {
+fn hand_over(rows: Box<dyn RecordBatchReader + Send + '_>, to: &mpsc::Sender<Answer<RecordBatch>>) -> Answer<()> {
     for batch in rows {
-        let failed = batch.is_err();
-        if to.blocking_send(batch.map_err(|error| error.to_string())).is_err() || failed {
-            return;
+        let batch = batch.map_err(|error| error.to_string())?;
+        if to.blocking_send(Ok(batch)).is_err() {
+            break;
         }
     }
+    Ok(())
 }
 
 /// An open query: it is interrupted when it is dropped before its last row.
@@ -267,11 +275,7 @@ impl Reading {
         };
         let answer = match next {
             Some(Ok(batch)) => return Some(self.readable(&batch)),
-            Some(Err(message)) => {
-                // Arrow puts its own words before DuckDB's.
-                let message = message.strip_prefix("C Data interface error: ").unwrap_or(&message);
-                Some(Err(self.place.error(message)))
-            }
+            Some(Err(message)) => Some(Err(self.place.error(&message))),
             None => None,
         };
         if let Some(interrupt) = self.interrupt.take() {

@@ -307,14 +307,20 @@ async fn errors_name_what_is_missing_and_no_value() {
     let error = warehouse.execute("INSERT INTO k VALUES ('jane@example.org'), ('jane@example.org')").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Sql);
     assert!(!error.to_string().contains("jane"), "{error}");
-    // Far into a result.
-    let error = failure(
-        &*warehouse,
-        "SELECT CAST(CASE WHEN range = 900000 THEN 'jane' ELSE '1' END AS INTEGER) FROM range(1000000)",
-    )
-    .await;
-    assert_eq!(error.kind(), ErrorKind::Type, "{error}");
-    assert_eq!(error.message(), "Could not convert string '…' to INT32");
+}
+
+#[tokio::test]
+async fn a_failure_on_many_threads_is_told_by_its_cause() {
+    let Some((_folder, warehouse)) = open().await else { return };
+    let sql = "SELECT CAST(CASE WHEN range = 900000 THEN 'jane' ELSE '1' END AS INTEGER) AS n FROM range(1000000)";
+    for _ in 0..40 {
+        // Far into a result, and in a statement.
+        let statement = warehouse.execute(&format!("CREATE TABLE never AS {sql}")).await.unwrap_err();
+        for error in [failure(&*warehouse, sql).await, statement] {
+            assert_eq!(error.kind(), ErrorKind::Type, "{error}");
+            assert_eq!(error.message(), "Could not convert string '…' to INT32");
+        }
+    }
 }
 
 #[tokio::test]

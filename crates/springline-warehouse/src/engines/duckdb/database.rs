@@ -1,7 +1,7 @@
 //! The library, the file and its connections. DuckDB's calls block, so each runs on a thread of its own; when the caller
 //! goes away before it is done, it is interrupted. It must not know what the SQL is for.
 
-use super::errors::Place;
+use super::errors::{Place, is_interrupted};
 use crate::{ErrorKind, TargetConfig, WarehouseError};
 use adbc_core::{
     CancelHandle, Connection, Database, Driver, Statement,
@@ -28,6 +28,9 @@ static LIBRARIES: Mutex<BTreeMap<Option<PathBuf>, ManagedDriver>> = Mutex::new(B
 /// The files that are open, by path. The lock on a file keeps other processes out, not this one: two databases on one
 /// file would destroy it.
 static FILES: Mutex<BTreeMap<PathBuf, Weak<ManagedDatabase>>> = Mutex::new(BTreeMap::new());
+
+/// How often work is done again before DuckDB is taken not to tell why it fails.
+const TRIES: usize = 5;
 
 /// Where the file and the library are, and how the file is opened. Nothing is opened before the first call.
 pub(super) struct Opener {
@@ -71,19 +74,19 @@ impl Opener {
         self.timeout
     }
 
-    /// Runs blocking work on a connection of its own; the work is interrupted when the caller goes away or when the
-    /// target's time is over.
+    /// Runs blocking work on a connection of its own; the work is interrupted, and the flag set, when the caller goes
+    /// away or when the target's time is over.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, WarehouseError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut ManagedConnection) -> Answer<T> + Send + 'static,
+        F: FnOnce(&mut ManagedConnection, &AtomicBool) -> Answer<T> + Send + 'static,
     {
         let mut connection = self.connection().await?;
         let interrupt = Interrupt::new(&connection);
         let ended = interrupt.ended();
         let task = tokio::task::spawn_blocking(move || match ended.load(Ordering::Acquire) {
-            true => Err("Interrupt Error: Interrupted!".to_owned()),
-            false => work(&mut connection),
+            true => Err("INTERRUPT Error: Interrupted!".to_owned()),
+            false => work(&mut connection, &ended),
         });
         let answer = match self.timeout {
             None => task.await,
@@ -163,6 +166,29 @@ fn driver(place: &Place, library: Option<PathBuf>) -> Result<ManagedDriver, Ware
 
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does work that is free to be done twice, and again while DuckDB does not tell why it fails.
+///
+/// When one thread of a statement fails, DuckDB stops the others and may then name their end, `Interrupted!`, instead of
+/// the cause: <https://github.com/duckdb/duckdb/pull/25902>.
+pub(super) fn until_told<T>(ended: &AtomicBool, mut work: impl FnMut() -> Answer<T>) -> Answer<T> {
+    let mut answer = work();
+    for _ in 1..TRIES {
+        match &answer {
+            Err(message) if is_interrupted(message) && !ended.load(Ordering::Acquire) => answer = work(),
+            _ => break,
+        }
+    }
+    answer
+}
+
+/// Runs a query for its error alone.
+pub(super) fn run_through(connection: &mut ManagedConnection, sql: &str) -> Answer<()> {
+    let mut statement = connection.new_statement().map_err(text)?;
+    statement.set_sql_query(sql).map_err(text)?;
+    let mut rows = statement.execute().map_err(text)?;
+    rows.try_for_each(|batch| batch.map(drop).map_err(|error| error.to_string()))
 }
 
 /// Runs a statement and gives the rows it changed.

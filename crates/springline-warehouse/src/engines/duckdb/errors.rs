@@ -19,6 +19,12 @@ pub(super) fn is_missing_table(message: &str) -> bool {
     text.contains("does not exist") && ["Table ", "Schema ", "Catalog "].iter().any(|word| text.starts_with(word))
 }
 
+/// Whether the error says only that the statement was stopped.
+pub(super) fn is_interrupted(message: &str) -> bool {
+    let (kind, _) = kind_and_text(message);
+    kind == "INTERRUPT"
+}
+
 impl Place {
     pub(super) fn new(target: &str, file: &str) -> Self {
         Self { target: target.into(), file: file.into() }
@@ -61,7 +67,9 @@ impl Place {
             "Catalog" | "Binder" if is_missing_table(message) => self.missing_table(text),
             "Binder" if missing_column(text).is_some() => self.missing_column(text),
             "Permission" => self.new_error(ErrorKind::Permission, text),
-            "Interrupt" => self.new_error(ErrorKind::Timeout, "the statement was cancelled"),
+            "INTERRUPT" => self
+                .new_error(ErrorKind::Sql, "DuckDB stopped the statement and did not say why")
+                .with_hint("run it again; with the target's `threads: 1` DuckDB names the cause"),
             "Out of Memory" => self.new_error(ErrorKind::Resources, text).with_hint(
                 "raise the target's `memory_limit`, or give the folder of the file more space: DuckDB writes there what does not fit",
             ),
@@ -104,7 +112,9 @@ impl Place {
 
 /// `Catalog Error: Table ...` in two parts, without the line of SQL that follows and without the guess at a name.
 fn kind_and_text(message: &str) -> (&str, &str) {
-    let text = message.split("\n\nLINE ").next().unwrap_or(message);
+    // Arrow puts its own words before DuckDB's.
+    let text = message.strip_prefix("C Data interface error: ").unwrap_or(message);
+    let text = text.split("\n\nLINE ").next().unwrap_or(text);
     let text = text.split("\nDid you mean").next().unwrap_or(text);
     let text = text.split("\n\tCandidate functions").next().unwrap_or(text).trim();
     match text.split_once(" Error: ") {
