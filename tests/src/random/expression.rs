@@ -408,7 +408,9 @@ fn aggregate(random: &mut Random, names: &Names, kind: Kind, depth: usize) -> St
         }
     };
     let (arg, other) = (of(kind), of(counted));
-    let is_exact = |arg: &str| !["/", "round(", "ln(", "exp(", "sqrt(", "power("].iter().any(|part| arg.contains(part));
+    let is_exact = |arg: &str| {
+        !["/", "round(", "ln(", "exp(", "sqrt(", "power(", " as float"].iter().any(|part| arg.contains(part))
+    };
     match (kind, random.below(6), other, arg) {
         (_, _, _, Some(arg)) if gathered.nested => match (kind, random.below(3)) {
             (Kind::Integer | Kind::Decimal, 0) => format!("sum({arg}{clauses})"),

@@ -10,6 +10,7 @@ mod functions;
 mod gather_once;
 mod most_frequent;
 mod parquet_file;
+mod physical;
 mod state;
 mod statement;
 
@@ -34,7 +35,7 @@ use datafusion::{
         ExecutionPlan, displayable,
         statistics::{StatisticsArgs, StatisticsContext},
     },
-    prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext},
+    prelude::{SQLOptions, SessionConfig, SessionContext},
 };
 use folder::Folder;
 use state::StateStore;
@@ -211,16 +212,13 @@ impl Warehouse for DataFusion {
 
     async fn estimate(&self, sql: &str) -> Result<Estimate, WarehouseError> {
         let scope = self.scope();
-        let frame = DataFrame::new(scope.session(), self.plan(&scope, sql).await?);
-        let plan = frame.create_physical_plan().await.map_err(|error| errors::map(error, &scope))?;
+        let plan = physical::plan(&scope, &self.plan(&scope, sql).await?).await?;
         read_by(&plan).map_err(|error| errors::map(error, &scope))
     }
 
     async fn explain(&self, sql: &str) -> Result<String, WarehouseError> {
         let scope = self.scope();
-        let plan = statement::input(self.plan(&scope, sql).await?);
-        let frame = DataFrame::new(scope.session(), plan);
-        let physical = frame.create_physical_plan().await.map_err(|error| errors::map(error, &scope))?;
+        let physical = physical::plan(&scope, &statement::input(self.plan(&scope, sql).await?)).await?;
         Ok(displayable(physical.as_ref()).indent(false).to_string())
     }
 }

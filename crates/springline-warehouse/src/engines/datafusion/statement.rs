@@ -3,7 +3,7 @@
 
 use super::{
     catalog::{Scope, Tables},
-    errors,
+    errors, physical,
     state::{Batches, TableWriter},
 };
 use crate::{ErrorKind, RowStream, Rows, TablePath, WarehouseError, columns};
@@ -14,7 +14,6 @@ use arrow::{
 use datafusion::{
     common::TableReference,
     logical_expr::{CreateMemoryTable, DdlStatement, DmlStatement, DropTable, LogicalPlan, WriteOp, dml::InsertOp},
-    prelude::DataFrame,
 };
 use futures::StreamExt;
 use std::sync::Arc;
@@ -53,8 +52,7 @@ pub(crate) async fn run(tables: &Tables, scope: Arc<Scope>, plan: LogicalPlan) -
 
 /// Runs a query; its rows have plain types.
 pub(crate) async fn rows(scope: Arc<Scope>, plan: LogicalPlan) -> Result<Rows, WarehouseError> {
-    let frame = DataFrame::new(scope.session(), plan);
-    let stream = frame.execute_stream().await.map_err(|error| errors::map(error, &scope))?;
+    let stream = physical::stream(&scope, &plan).await?;
     let schema = columns::plain_schema(&stream.schema());
     let plain = Arc::clone(&schema);
     let stream = stream.map(move |batch| {
