@@ -2,7 +2,7 @@
 duckdb_package=@duckdb/node-bindings-linux-x64@1.5.6-r.1
 duckdb_folder=${XDG_CACHE_HOME:-$HOME/.cache}/springline/duckdb-1.5.6
 duckdb_library=$duckdb_folder/node_modules/@duckdb/node-bindings-linux-x64/libduckdb.so
-# Forced: npm refuses a package that it takes for one of another machine's.
+# Forced: the package is for one kind of machine, which not every npm recognises.
 npm_package "$duckdb_folder" "$duckdb_package" --force
 [ -f "$duckdb_library" ] || fail "there is no $duckdb_library: delete $duckdb_folder and run this again"
 export SPRINGLINE_TEST_DUCKDB=$duckdb_library
