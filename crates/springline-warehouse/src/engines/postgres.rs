@@ -2,7 +2,7 @@
 //! of its protocol has in common with it is taken from here. It must not know what the SQL is for.
 
 pub(super) mod connection;
-pub(super) mod copy;
+mod copy;
 mod decode;
 pub(super) mod discovery;
 pub(super) mod errors;
