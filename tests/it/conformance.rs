@@ -168,6 +168,13 @@ async fn nulls_and_edges_are_the_same_everywhere() {
         "nullif(-(0e0 * id), 0e0) is null and -(0e0 * id) = 0e0 and -(0e0 * id) in (0e0, 1e0) and not (-(0e0 * id) < 0e0)",
         // More than six digits behind the point where there could be 38.
         "cast(0.100025 as decimal(38,6)) * cast(0.5 as decimal(38,1)) = 0.0500125",
+        // 123469287.3480314960... is rounded once: by way of eight digits, ...34803150, it would end in 348032.
+        "156805994932 * id / 1270 = 123469287.348031 and -156805994932 * id / 1270 = -123469287.348031",
+        // What a cast rounds is equal to what it gives, also to a constant: 0.33333333..., 0.12545 and -0.125, halves
+        // away from zero, and 9.99, which has one digit more when it is rounded.
+        "id / 3 = 0.333333 and 2 * id / 3 in (0.666667, 1) and id / 3 <= 0.333333 and -2 * id / 3 < -0.6666665",
+        "cast(0.12545 * id as decimal(12,2)) = 0.13 and cast(-0.125 * id as decimal(12,2)) = -0.13",
+        "cast(9.99 * id as decimal(3,1)) = 10.0 and cast(9.99 * id as decimal(38,20)) = 9.99",
         // A decimal whose digits are all behind the point.
         "cast(0.50 as string) = '0.50' and cast(-0.05 as string) = '-0.05' and cast(0.05 as decimal(2,2)) = 0.05",
         // Spaces alone are trimmed.
@@ -274,6 +281,8 @@ async fn aggregates_and_windows_are_the_same_everywhere() {
         "whole = 50",
         "case id when 2 then mean = 10 else true end and case id when 1 then share = 0 when 2 then share = 0 else share = 1 end",
         "(channels is null) = (id = 3)",
+        // 1, 4 and 2: 7 / 3, rounded and then compared.
+        "case id when 1 then avg(purchase.amount where amount <> 3) = 2.333333 else true end",
         "zeros = id",
         "case id when 3 then alike = 1 else alike = 2 end",
         "member(top_two) = (id in (1, 3))",

@@ -1,11 +1,9 @@
 # BigQuery: a double of its REST API, with Google's own ZetaSQL evaluator behind it. Read by tests/run.
-command -v npm >/dev/null || install_debian nodejs npm
 bigquery_modules=${XDG_CACHE_HOME:-$HOME/.cache}/springline/zetasql
-if [ ! -d "$bigquery_modules/node_modules/@fivetrandevelopers/zetasql" ]; then
-  say "installing ZetaSQL"
-  mkdir -p "$bigquery_modules"
-  npm install --prefix "$bigquery_modules" --silent --no-audit --no-fund @fivetrandevelopers/zetasql@1.13.0
-fi
+npm_package "$bigquery_modules" @fivetrandevelopers/zetasql@1.13.0
+command -v node >/dev/null || install_debian nodejs
+node -e 'if (parseInt(process.versions.node) < 18) process.exit(1)' ||
+  fail "Node 18 or newer is needed, and $(node --version) is what node is here: put a newer one first in PATH"
 say "starting the double of BigQuery"
 bigquery_folder=$(mktemp -d)
 bigquery_port=$(free_port)
@@ -23,9 +21,8 @@ for _ in $(seq 300); do
   sleep 0.1
 done
 grep -q '^ready$' "$bigquery_folder/log" || {
-  say "the double of BigQuery did not start:"
-  cat "$bigquery_folder/log"
-  exit 1
+  cat "$bigquery_folder/log" >&2
+  fail "the double of BigQuery did not start in 30 seconds; above is its log. If the log names ZetaSQL, delete $bigquery_modules"
 }
 export SPRINGLINE_TEST_BIGQUERY="endpoint=http://127.0.0.1:$bigquery_port credentials=$bigquery_folder/key.json"
 require bigquery

@@ -1,10 +1,8 @@
 # A double of Snowflake's SQL API over snowduck (tests/servers/snowflake). Read by tests/run.
 snowflake_venv=${XDG_CACHE_HOME:-$HOME/.cache}/springline/snowflake
-if ! "$snowflake_venv/bin/python" -c 'import numpy, snowduck, sqlglot, sys; sys.exit(sqlglot.__version__ != "30.18.0")' 2>/dev/null; then
-  say "installing snowduck"
-  python3 -m venv "$snowflake_venv"
-  "$snowflake_venv/bin/pip" install -q 'snowduck[server]==0.3.0' 'sqlglot[c]==30.18.0' 'duckdb==1.5.6' 'numpy==2.4.6'
-fi
+# With what the double itself uses, whatever snowduck asks for.
+python_packages "$snowflake_venv" 'snowduck[server]==0.3.0' 'sqlglot[c]==30.18.0' duckdb==1.5.6 numpy==2.4.6 pyarrow==26.0.1 \
+  snowflake-connector-python==4.8.1 pyjwt==2.15.1 starlette==1.10.0 uvicorn==0.54.0
 say "starting the double of Snowflake"
 snowflake_port=$(free_port)
 snowflake_dir=$(mktemp -d)
@@ -28,7 +26,6 @@ for _ in $(seq 120); do
 done
 if [ -z "${SPRINGLINE_TEST_SNOWFLAKE:-}" ]; then
   cat "$snowflake_dir/log" >&2
-  echo "the double of Snowflake did not start" >&2
-  exit 1
+  fail "the double of Snowflake did not start in a minute; above is its log. If a module is missing, delete $snowflake_venv"
 fi
 require snowflake

@@ -30,6 +30,22 @@ pub struct OptionSpec {
     pub default: Option<&'static str>,
 }
 
+/// An option whose value may be shown.
+pub(crate) const fn option(
+    name: &'static str,
+    required: bool,
+    meaning: &'static str,
+    default: Option<&'static str>,
+) -> OptionSpec {
+    OptionSpec { name, required, secret: false, meaning, default }
+}
+
+/// An option whose value must never be shown. There is always another way to log in, so that none is required.
+#[cfg_attr(not(any(feature = "postgres", feature = "http")), allow(dead_code))]
+pub(crate) const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
+    OptionSpec { name, required: false, secret: true, meaning, default: None }
+}
+
 /// A named connection to a warehouse. `Debug` shows the options' names, never their values.
 #[derive(Clone)]
 pub struct TargetConfig {

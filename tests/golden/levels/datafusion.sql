@@ -115,7 +115,7 @@ WITH
   SELECT
     "customer_1"."id",
     "customer_1"."value",
-    CAST(CAST("customer_1"."value" AS DECIMAL(38, 6)) / NULLIF("customer_1"."orders", 0) AS DECIMAL(38, 6)) AS "basket",
+    CAST(ROUND(CAST("customer_1"."value" AS DECIMAL(38, 6)) / NULLIF("customer_1"."orders", 0), 6) AS DECIMAL(38, 6)) AS "basket",
     CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) AS "decile"
   FROM "customer_1"
 ),
@@ -194,7 +194,7 @@ WITH
     "customer_1"."full_name",
     "customer_1"."value",
     "customer_1"."orders",
-    CAST(CAST("customer_1"."value" AS DECIMAL(38, 6)) / NULLIF("customer_1"."orders", 0) AS DECIMAL(38, 6)) AS "basket",
+    CAST(ROUND(CAST("customer_1"."value" AS DECIMAL(38, 6)) / NULLIF("customer_1"."orders", 0), 6) AS DECIMAL(38, 6)) AS "basket",
     CAST(NTILE(10) OVER (ORDER BY "customer_1"."value" DESC NULLS LAST, "customer_1"."id" NULLS LAST) AS BIGINT) AS "decile"
   FROM "customer_1"
 ),

@@ -664,7 +664,7 @@ WITH
   SELECT
     "customer_1"."customer_id",
     "customer_1"."ltv_count",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between"
+    CAST(ROUND(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0), 6) AS DECIMAL(38, 6)) AS "ltv_days_between"
   FROM "customer_1"
 )
 SELECT
@@ -702,7 +702,7 @@ WITH
     "customer_1"."customer_id",
     "customer_1"."ltv_count",
     "customer_1"."ltv_last_at",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "ltv_days_between"
+    CAST(ROUND(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0), 6) AS DECIMAL(38, 6)) AS "ltv_days_between"
   FROM "customer_1"
 ),
 -- springline/retail: customer.yaml:2
@@ -802,7 +802,7 @@ WITH
     COUNT(*) FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_count_365d",
     CAST(SUM("purchase_rows"."amount") AS DECIMAL(38, 2)) AS "purchase_sum_amount",
     CAST(SUM("purchase_rows"."amount") FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS DECIMAL(38, 2)) AS "purchase_sum_amount_365d",
-    CAST(AVG(CAST("purchase_rows"."amount" AS DECIMAL(38, 6))) AS DECIMAL(38, 6)) AS "purchase_avg_amount",
+    CAST(ROUND(AVG(CAST("purchase_rows"."amount" AS DECIMAL(38, 6))), 6) AS DECIMAL(38, 6)) AS "purchase_avg_amount",
     MIN("purchase_rows"."ordered_at") AS "purchase_min_ordered_at",
     MAX("purchase_rows"."ordered_at") AS "purchase_max_ordered_at",
     MAX("purchase_rows"."ordered_at") FILTER (WHERE "purchase_rows"."ordered_at" >= CAST('2023-07-01 00:00:00' AS TIMESTAMP(6))) AS "purchase_max_ordered_at_365d",
@@ -864,8 +864,8 @@ WITH
     "customer_1"."buyers" AS "value_19",
     "customer_1"."prospects" AS "value_20",
     "customer_1"."dormant_buyers" AS "value_21",
-    CAST(CAST("customer_1"."ltv_total" AS DECIMAL(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0) AS DECIMAL(38, 6)) AS "value_22",
-    CAST(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0) AS DECIMAL(38, 6)) AS "value_23",
+    CAST(ROUND(CAST("customer_1"."ltv_total" AS DECIMAL(38, 6)) / NULLIF(NULLIF("customer_1"."ltv_count", 0), 0), 6) AS DECIMAL(38, 6)) AS "value_22",
+    CAST(ROUND(CAST(CAST(CAST("customer_1"."ltv_last_at" AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS DECIMAL(38, 6)) / NULLIF(NULLIF(CAST("customer_1"."ltv_count" AS BIGINT) - 1, 0), 0), 6) AS DECIMAL(38, 6)) AS "value_23",
     CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("customer_1"."ltv_first_at" AS DATE) AS BIGINT) AS "value_24",
     CAST(CAST(CAST('2024-06-30 00:00:00' AS TIMESTAMP(6)) AS DATE) - CAST("customer_1"."ltv_last_at" AS DATE) AS BIGINT) AS "value_25",
     CASE WHEN "customer_1"."ltv_total" < CAST('100.00' AS DECIMAL(5, 2)) THEN 'low' WHEN "customer_1"."ltv_total" < CAST('500.00' AS DECIMAL(5, 2)) THEN 'mid' WHEN "customer_1"."ltv_total" < CAST('2000.00' AS DECIMAL(6, 2)) THEN 'high' WHEN "customer_1"."ltv_total" >= CAST('2000.00' AS DECIMAL(6, 2)) THEN 'top' END AS "value_26",

@@ -20,9 +20,10 @@ use tokio::sync::Mutex;
 
 use super::delta::{DeltaWriter, Format, OPERATION_COLUMN, WriteError};
 use crate::config::Options;
+use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, JobState, OptionSpec, Outcome, Removal, Resources, SyncContext,
+    Effect, FieldRule, JobState, Outcome, Removal, Resources, SyncContext,
 };
 
 /// What the type declares.
@@ -30,28 +31,15 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "file",
     meaning: "Writes the changes of a run to one CSV, JSON lines or Parquet file.",
     options: &[
-        OptionSpec {
-            name: "path",
-            required: false,
-            secret: false,
-            meaning: "path of the file, from the project's folder; {sync}, {run} and {time} stand for the sync's name, \
+        option(
+            "path",
+            false,
+            "path of the file, from the project's folder; {sync}, {run} and {time} stand for the sync's name, \
                       the run's id and the run's instant in UTC; the file's name must hold {run}",
-            default: Some("out/{sync}_{time}_{run}.csv"),
-        },
-        OptionSpec {
-            name: "format",
-            required: false,
-            secret: false,
-            meaning: "`csv`, `jsonl` or `parquet`; left out, the path's extension tells",
-            default: None,
-        },
-        OptionSpec {
-            name: "null",
-            required: false,
-            secret: false,
-            meaning: "text of a missing value in CSV; an equal text that is not missing is quoted",
-            default: Some(""),
-        },
+            Some("out/{sync}_{time}_{run}.csv"),
+        ),
+        option("format", false, "`csv`, `jsonl` or `parquet`; left out, the path's extension tells", None),
+        option("null", false, "text of a missing value in CSV; an equal text that is not missing is quoted", Some("")),
     ],
     modes: ALL_MODES,
     fields: FieldRule::Any,

@@ -25,9 +25,10 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Options;
 use crate::encode::{in_utc, json_objects, json_string};
+use crate::spec::{option, secret};
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, Limits, Operation, OptionSpec, Outcome, Removal, SyncContext, http,
+    Effect, FieldRule, Limits, Operation, Outcome, Removal, SyncContext, http,
 };
 
 /// What the type declares.
@@ -35,16 +36,15 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "webhook",
     meaning: "Posts batches of changes as JSON to an HTTP address of your own.",
     options: &[
-        option("url", true, false, "address that takes the changes; redirects are not followed", None),
-        option("secret", false, true, "`whsec_` and a base64 key of 24 to 64 bytes; signs every request", None),
-        option("authorization", false, true, "value of the Authorization header", None),
-        option("batch_rows", false, false, "most rows of one request, 1 to 10000", Some("100")),
-        option("timeout_secs", false, false, "seconds to wait for one answer, 1 to 600", Some("30")),
-        option("rate_per_second", false, false, "most requests per second, 0.001 to 10000", None),
-        option("concurrency", false, false, "most requests at once, 1 to 64", Some("4")),
+        option("url", true, "address that takes the changes; redirects are not followed", None),
+        secret("secret", "`whsec_` and a base64 key of 24 to 64 bytes; signs every request"),
+        secret("authorization", "value of the Authorization header"),
+        option("batch_rows", false, "most rows of one request, 1 to 10000", Some("100")),
+        option("timeout_secs", false, "seconds to wait for one answer, 1 to 600", Some("30")),
+        option("rate_per_second", false, "most requests per second, 0.001 to 10000", None),
+        option("concurrency", false, "most requests at once, 1 to 64", Some("4")),
         option(
             "allow_private_addresses",
-            false,
             false,
             "`true` also reaches addresses that are not on the public internet, and takes `http://`",
             Some("false"),
@@ -62,16 +62,6 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     },
     removal: Removal::ByKey,
 };
-
-const fn option(
-    name: &'static str,
-    required: bool,
-    secret: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret, meaning, default }
-}
 
 struct Webhook {
     name: String,

@@ -13,8 +13,9 @@ mod load;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
+    config::{option, secret},
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
@@ -53,19 +54,6 @@ const SPEC: EngineSpec = EngineSpec {
         option("endpoint", false, "Address of the API.", Some("https://bigquery.googleapis.com")),
     ],
 };
-
-const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
-}
-
-const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
-    OptionSpec { name, required: false, secret: true, meaning, default: None }
-}
 
 /// One project of BigQuery.
 pub(crate) struct BigQuery {

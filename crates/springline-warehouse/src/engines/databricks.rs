@@ -14,8 +14,9 @@ mod token;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
+    config::{option, secret},
 };
 use api::{Api, Done, Form};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -46,19 +47,6 @@ const SPEC: EngineSpec = EngineSpec {
         option("statement_timeout_secs", false, "Seconds after which a statement is cancelled; 0: never.", Some("0")),
     ],
 };
-
-const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
-}
-
-const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
-    OptionSpec { name, required: false, secret: true, meaning, default: None }
-}
 
 /// What is asked to know the place: its version, the user, the clock in microseconds and the time zone.
 const ABOUT: &str =

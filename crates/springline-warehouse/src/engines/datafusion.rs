@@ -16,8 +16,8 @@ mod statement;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError, columns,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError, columns, config::option,
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -48,27 +48,19 @@ const SPEC: EngineSpec = EngineSpec {
     name: "datafusion",
     meaning: "The embedded engine: Parquet, CSV and JSON-lines files in a folder, read in place, no server.",
     options: &[
-        OptionSpec {
-            name: "path",
-            required: false,
-            secret: false,
-            meaning: "The folder of the data, relative to the project. `crm.customers` is `crm/customers.parquet` (or `.csv`, `.json`, `.jsonl`, `.ndjson`) in it, or the folder `crm/customers/` of such files.",
-            default: Some("data"),
-        },
-        OptionSpec {
-            name: "threads",
-            required: false,
-            secret: false,
-            meaning: "How many parts of a query run at once; left out, the number of processors.",
-            default: None,
-        },
-        OptionSpec {
-            name: "memory_limit",
-            required: false,
-            secret: false,
-            meaning: "Memory for queries, such as `512M` or `4G`; beyond it sorts, joins and aggregates use temporary files. Left out, there is no limit.",
-            default: None,
-        },
+        option(
+            "path",
+            false,
+            "The folder of the data, relative to the project. `crm.customers` is `crm/customers.parquet` (or `.csv`, `.json`, `.jsonl`, `.ndjson`) in it, or the folder `crm/customers/` of such files.",
+            Some("data"),
+        ),
+        option("threads", false, "How many parts of a query run at once; left out, the number of processors.", None),
+        option(
+            "memory_limit",
+            false,
+            "Memory for queries, such as `512M` or `4G`; beyond it sorts, joins and aggregates use temporary files. Left out, there is no limit.",
+            None,
+        ),
     ],
 };
 

@@ -9,8 +9,8 @@ mod types;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError, columns,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError, columns, config::option,
 };
 use adbc_core::{Connection, Statement};
 use arrow::{
@@ -53,15 +53,6 @@ const SPEC: EngineSpec = EngineSpec {
         option("statement_timeout_secs", false, "Seconds after which a statement is interrupted; 0: never.", Some("0")),
     ],
 };
-
-const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
-}
 
 /// Batches that may wait between DuckDB and a reader or writer.
 const WAITING: usize = 4;

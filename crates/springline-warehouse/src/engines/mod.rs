@@ -17,6 +17,10 @@ mod postgres;
 mod redshift;
 #[cfg(feature = "snowflake")]
 mod snowflake;
+#[cfg(feature = "http")]
+mod staging;
+#[cfg(any(feature = "databricks", feature = "postgres", feature = "snowflake"))]
+mod texts;
 
 use crate::{EngineSpec, TargetConfig, Warehouse, WarehouseError};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! of its protocol has in common with it is taken from here. It must not know what the SQL is for.
 
 pub(super) mod connection;
-pub(super) mod copy;
+mod copy;
 mod decode;
 pub(super) mod discovery;
 pub(super) mod errors;
@@ -10,8 +10,9 @@ mod wire;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
+    config::{option, secret},
 };
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -44,7 +45,7 @@ const SPEC: EngineSpec = EngineSpec {
         option("host", true, "Host name, address, or the folder of a Unix socket.", None),
         option("port", false, "TCP port.", Some("5432")),
         option("user", true, "User to log in as.", None),
-        PASSWORD,
+        secret("password", "The user's password; left out where the server trusts the client."),
         option("database", true, "Database to connect to.", None),
         option("sslmode", false, SSLMODE, Some(FLAVOR.sslmode)),
         option(
@@ -63,24 +64,7 @@ const SPEC: EngineSpec = EngineSpec {
     ],
 };
 
-pub(super) const PASSWORD: OptionSpec = OptionSpec {
-    name: "password",
-    required: false,
-    secret: true,
-    meaning: "The user's password; left out where the server trusts the client.",
-    default: None,
-};
-
 pub(super) const SSLMODE: &str = "`disable`: no TLS; `prefer`: TLS when the server offers it; `require`: TLS always, certificate not checked; `verify-full`: TLS always, certificate and host name checked against the system's authorities.";
-
-pub(super) const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
-}
 
 /// A batch ends at this many rows or bytes, whichever comes first.
 const BATCH_ROWS: usize = 8192;

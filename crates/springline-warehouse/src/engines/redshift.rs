@@ -7,11 +7,12 @@ mod plan;
 
 use super::{
     Engine,
-    postgres::{PASSWORD, Postgres, SSLMODE, connection::Flavor, errors::Doing, option},
+    postgres::{Postgres, SSLMODE, connection::Flavor, errors::Doing},
 };
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
+    config::{option, secret},
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -41,7 +42,7 @@ const SPEC: EngineSpec = EngineSpec {
         option("host", true, "Endpoint of the cluster or workgroup, without its port.", None),
         option("port", false, "TCP port.", Some("5439")),
         option("user", true, "User to log in as.", None),
-        OptionSpec { meaning: "The user's password, or a temporary one of IAM.", ..PASSWORD },
+        secret("password", "The user's password, or a temporary one of IAM."),
         option("database", true, "Database to connect to.", None),
         option("sslmode", false, SSLMODE, Some(FLAVOR.sslmode)),
         option(

@@ -10,8 +10,9 @@ mod session;
 
 use super::Engine;
 use crate::{
-    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, OptionSpec, RowStream, Rows, TablePath,
-    TargetConfig, Warehouse, WarehouseError,
+    About, Column, Discover, EngineSpec, ErrorKind, Estimate, FoundTable, RowStream, Rows, TablePath, TargetConfig,
+    Warehouse, WarehouseError,
+    config::{option, secret},
 };
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -55,19 +56,6 @@ const SPEC: EngineSpec = EngineSpec {
         ),
     ],
 };
-
-const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
-}
-
-const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
-    OptionSpec { name, required: false, secret: true, meaning, default: None }
-}
 
 /// One Snowflake database.
 pub(crate) struct Snowflake {

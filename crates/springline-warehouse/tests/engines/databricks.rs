@@ -134,6 +134,8 @@ fn many(count: i64) -> RecordBatch {
     let tags = ListArray::from_iter_primitive::<arrow::datatypes::Int64Type, _, _>(
         ids.iter().map(|id| (id % 5 != 0).then(|| vec![Some(*id), None])),
     );
+    let rates = [Some(0.1), None, Some(1e16), Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY)];
+    let rates = ListArray::from_iter_primitive::<arrow::datatypes::Float64Type, _, _>(ids.iter().map(|_| Some(rates)));
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(Int64Array::from(ids.clone()))),
         ("txt", Arc::new(ids.iter().map(text).collect::<StringArray>())),
@@ -160,6 +162,7 @@ fn many(count: i64) -> RecordBatch {
         ),
         ("raw", Arc::new(BinaryArray::from_iter_values(ids.iter().map(|id| id.to_le_bytes())))),
         ("tags", Arc::new(tags)),
+        ("rates", Arc::new(rates)),
     ];
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
@@ -168,14 +171,14 @@ fn many(count: i64) -> RecordBatch {
 async fn a_load_of_50k_rows_comes_back_as_it_went() {
     let Some(warehouse) = open("wh_load").await else { return };
     let sql = "CREATE TABLE t (extra STRING, id BIGINT, txt STRING, amount DECIMAL(12,2), at TIMESTAMP, day DATE, ok BOOLEAN, \
-        rate DOUBLE, raw BINARY, tags ARRAY<BIGINT>)";
+        rate DOUBLE, raw BINARY, tags ARRAY<BIGINT>, rates ARRAY<DOUBLE>)";
     warehouse.execute(sql).await.unwrap();
     let all = many(50_000);
     let (schema, rows_in) = stream((0..5).map(|part| all.slice(part * 10_000, 10_000)).collect());
     let started = std::time::Instant::now();
     assert_eq!(warehouse.load(&path("t"), schema, rows_in).await.unwrap(), 50_000);
     println!("load of 50,000 rows: {:?}", started.elapsed());
-    let sql = "SELECT id, txt, amount, at, day, ok, rate, raw, tags FROM t ORDER BY id";
+    let sql = "SELECT id, txt, amount, at, day, ok, rate, raw, tags, rates FROM t ORDER BY id";
     let back = batches(&*warehouse, sql).await.unwrap();
     println!("and read: {:?}", started.elapsed());
     let back = arrow::compute::concat_batches(&back[0].schema(), &back).unwrap();

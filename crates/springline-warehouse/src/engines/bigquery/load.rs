@@ -3,12 +3,11 @@
 //! <https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json>. What fits into one piece is appended by one
 //! job, which takes all rows or none. More goes into a table of its own first, and from there in one statement.
 
-use super::{
-    BigQuery,
-    client::{Client, FieldJson},
-    errors::Place,
+use super::{BigQuery, client::FieldJson, errors::Place};
+use crate::{
+    ErrorKind, RowStream, TablePath, WarehouseError,
+    engines::staging::{self, Staging},
 };
-use crate::{ErrorKind, RowStream, TablePath, WarehouseError};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
     compute::cast,
@@ -53,7 +52,7 @@ impl BigQuery {
         };
         let wanted = wanted(place, &table.join("."), &schema, &found)?;
         let place = [project.as_str(), &dataset, &name];
-        let (mut piece, mut count, mut staging) = (Vec::new(), 0, None);
+        let (mut piece, mut count, mut staging) = (Vec::new(), 0, None::<(String, Staging)>);
         while let Some(batch) = rows.try_next().await? {
             count += batch.num_rows() as u64;
             for part in parts(&batch) {
@@ -61,21 +60,21 @@ impl BigQuery {
                 if piece.len() < PIECE {
                     continue;
                 }
-                let staging = match &mut staging {
+                let (name, _) = match &mut staging {
                     Some(staging) => staging,
                     none => none.insert(self.create_staging(place, &wanted).await?),
                 };
-                self.send([place[0], place[1], &staging.name], &wanted, &piece).await?;
+                self.send([place[0], place[1], name], &wanted, &piece).await?;
                 piece.clear();
             }
         }
-        let Some(staging) = staging else {
+        let Some((name, staging)) = staging else {
             if count > 0 {
                 self.send(place, &wanted, &piece).await?;
             }
             return Ok(count);
         };
-        let on_the_way = [place[0], place[1], &staging.name];
+        let on_the_way = [place[0], place[1], &name];
         if !piece.is_empty() {
             self.send(on_the_way, &wanted, &piece).await?;
         }
@@ -84,25 +83,28 @@ impl BigQuery {
         let path = |table: [&str; 3]| table.map(super::quoted).join(".");
         let sql = format!("INSERT INTO {} ({columns})\nSELECT {columns} FROM {}", path(place), path(on_the_way));
         self.client.run(&sql).await?;
-        staging.delete().await;
+        staging.remove().await;
         Ok(count)
     }
 
+    /// A table with the columns that are loaded, and its name.
     async fn create_staging(
         &self,
         [project, dataset, _]: [&str; 3],
         wanted: &Wanted<'_>,
-    ) -> Result<Staging, WarehouseError> {
-        let name = format!("springline_load_{}", uuid::Uuid::now_v7().simple());
+    ) -> Result<(String, Staging), WarehouseError> {
+        let name = staging::name();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let body = json!({
             "tableReference": { "projectId": project, "datasetId": dataset, "tableId": name },
             "schema": wanted.schema(),
             "expirationTime": (now + STAGING_LIVES).as_millis().to_string(),
         });
-        self.client.post(&self.client.dataset_url(project, dataset, "tables"), &body).await?;
+        let tables = self.client.dataset_url(project, dataset, "tables");
         let url = self.client.dataset_url(project, dataset, &format!("tables/{name}"));
-        Ok(Staging { client: Arc::clone(&self.client), name, url: Some(url) })
+        let client = Arc::clone(&self.client);
+        let removal = async move { client.delete(&url).await };
+        Ok((name, Staging::create(self.client.post(&tables, &body), removal).await?))
     }
 
     async fn send(
@@ -119,35 +121,6 @@ impl BigQuery {
             "maxBadRecords": 0,
         });
         self.client.load_lines(&load, piece).await.map_err(|error| error.with_table(&wanted.table))
-    }
-}
-
-/// The table that rows of several pieces are gathered in. Dropped, as when the load has failed, it is deleted.
-struct Staging {
-    client: Arc<Client>,
-    name: String,
-    url: Option<String>,
-}
-
-impl Staging {
-    async fn delete(mut self) {
-        if let Some(url) = self.url.take() {
-            delete(&self.client, &url).await;
-        }
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let Some(url) = self.url.take() else { return };
-        let client = Arc::clone(&self.client);
-        crate::cancel::send(async move { delete(&client, &url).await });
-    }
-}
-
-async fn delete(client: &Client, url: &str) {
-    if let Err(error) = client.delete(url).await {
-        tracing::warn!("the table that a load was made in could not be deleted; it expires by itself: {error}");
     }
 }
 

@@ -12,12 +12,14 @@ use super::{
     api::{Api, Form},
     quoted, quoted_name,
 };
-use crate::{ErrorKind, RowStream, TablePath, WarehouseError, cancel};
-use arrow::{
-    array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Schema},
-    util::display::{ArrayFormatter, FormatOptions},
+use crate::{
+    ErrorKind, RowStream, TablePath, WarehouseError,
+    engines::{
+        staging::{self, Staging},
+        texts::Texts,
+    },
 };
+use arrow::{array::RecordBatch, datatypes::Schema};
 use futures::StreamExt;
 use serde_json::Value;
 use std::sync::Arc;
@@ -33,32 +35,32 @@ pub(super) async fn load(
     mut rows: RowStream,
 ) -> Result<u64, WarehouseError> {
     let types = types(api, table, schema).await?;
-    let mut staging: Option<Staging> = None;
+    let mut staging: Option<(String, Staging)> = None;
     let (mut piece, mut count) = (String::new(), 0);
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         count += batch.num_rows() as u64;
         for full in write_batch(&batch, &mut piece).map_err(|failed| failed.at(api))? {
-            let staging = match &mut staging {
+            let (name, _) = match &mut staging {
                 Some(staging) => staging,
-                None => staging.insert(Staging::create(api, table, schema).await?),
+                None => staging.insert(create_staging(api, table, schema).await?),
             };
-            insert(api, &staging.name, schema, &types, &full).await?;
+            insert(api, name, schema, &types, &full).await?;
         }
     }
-    let Some(staging) = staging else {
+    let Some((name, staging)) = staging else {
         if count > 0 {
             insert(api, &quoted(table), schema, &types, &piece).await?;
         }
         return Ok(count);
     };
     if !piece.is_empty() {
-        insert(api, &staging.name, schema, &types, &piece).await?;
+        insert(api, &name, schema, &types, &piece).await?;
     }
     let columns = names(schema);
-    let sql = format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {}", quoted(table), staging.name);
+    let sql = format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {name}", quoted(table));
     api.run(&sql, &[], Form::Inline).await?;
-    staging.remove().await?;
+    staging.remove().await;
     Ok(count)
 }
 
@@ -99,48 +101,20 @@ fn names(schema: &Schema) -> String {
     schema.fields().iter().map(|field| quoted_name(field.name())).collect::<Vec<_>>().join(", ")
 }
 
-/// The table that rows wait in. It is dropped with this value.
-struct Staging {
-    api: Arc<Api>,
-    name: String,
-    is_there: bool,
-}
-
-impl Staging {
-    async fn create(api: &Arc<Api>, table: TablePath<'_>, schema: &Schema) -> Result<Self, WarehouseError> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mut path = table.to_vec();
-        if let Some(last) = path.last_mut() {
-            last.push_str(&format!("__load_{:x}_{now:x}", std::process::id()));
-        }
-        let name = quoted(&path);
-        let mut staging = Self { api: Arc::clone(api), name, is_there: true };
-        let sql = format!("CREATE TABLE {} AS SELECT {} FROM {} LIMIT 0", staging.name, names(schema), quoted(table));
-        if let Err(error) = api.run(&sql, &[], Form::Inline).await {
-            staging.is_there = false;
-            return Err(error);
-        }
-        Ok(staging)
-    }
-
-    async fn remove(mut self) -> Result<(), WarehouseError> {
-        self.is_there = false;
-        self.api.run(&format!("DROP TABLE IF EXISTS {}", self.name), &[], Form::Inline).await.map(|_| ())
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if !self.is_there {
-            return;
-        }
-        let (api, sql) = (Arc::clone(&self.api), format!("DROP TABLE IF EXISTS {}", self.name));
-        cancel::send(async move {
-            if let Err(error) = api.run(&sql, &[], Form::Inline).await {
-                tracing::warn!(%error, "a table of a load that failed is left over");
-            }
-        });
-    }
+/// A table like the one that is loaded, beside it, and its name.
+async fn create_staging(
+    api: &Arc<Api>,
+    table: TablePath<'_>,
+    schema: &Schema,
+) -> Result<(String, Staging), WarehouseError> {
+    let mut path = table.to_vec();
+    path.pop();
+    path.push(staging::name());
+    let name = quoted(&path);
+    let create = format!("CREATE TABLE {name} AS SELECT {} FROM {} LIMIT 0", names(schema), quoted(table));
+    let (dropping, drop) = (Arc::clone(api), format!("DROP TABLE IF EXISTS {name}"));
+    let removal = async move { dropping.run(&drop, &[], Form::Inline).await.map(|_| ()) };
+    Ok((name, Staging::create(api.run(&create, &[], Form::Inline), removal).await?))
 }
 
 /// Why a value cannot be written; the value itself is not told.
@@ -150,71 +124,32 @@ struct Failed {
 }
 
 impl Failed {
+    fn new(column: &str, reason: String) -> Self {
+        Self { column: column.to_owned(), reason }
+    }
+
     fn at(self, api: &Api) -> WarehouseError {
         let message = format!("column `{}` cannot be written: {}", self.column, self.reason);
         api.place().error(ErrorKind::Type, message).with_column(self.column)
     }
 }
 
-/// One column's values as text.
-struct Cells<'a> {
-    name: &'a str,
-    array: &'a ArrayRef,
-    shown: ArrayFormatter<'a>,
-    items: Option<Box<Cells<'a>>>,
-}
-
-const OPTIONS: FormatOptions<'static> = FormatOptions::new();
-
-impl<'a> Cells<'a> {
-    fn of_batch(batch: &'a RecordBatch) -> Result<Vec<Self>, Failed> {
-        let columns = batch.columns().iter().zip(batch.schema_ref().fields());
-        columns.map(|(array, field)| Self::new(field.name(), array)).collect()
-    }
-
-    fn new(name: &'a str, array: &'a ArrayRef) -> Result<Self, Failed> {
-        let failed = |reason: String| Failed { column: name.to_owned(), reason };
-        let items = match array.data_type() {
-            DataType::List(_) => Some(Box::new(Self::new(name, array.as_list::<i32>().values())?)),
-            nested if nested.is_nested() => return Err(failed(format!("{nested} cannot be loaded"))),
-            _ => None,
-        };
-        let shown = ArrayFormatter::try_new(array.as_ref(), &OPTIONS).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { name, array, shown, items })
-    }
-
-    /// The text of a value; of a list its JSON.
-    fn text(&self, row: usize) -> Result<Option<String>, Failed> {
-        if self.array.is_null(row) {
-            return Ok(None);
-        }
-        let failed = |_| Failed { column: self.name.to_owned(), reason: "a value has no text form".to_owned() };
-        let Some(items) = &self.items else {
-            return self.shown.value(row).try_to_string().map(Some).map_err(failed);
-        };
-        let offsets = self.array.as_list::<i32>().value_offsets();
-        let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
-        let list = (from..to).map(|item| items.item(item)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Value::Array(list).to_string()))
-    }
-
-    /// An item of a list as JSON: whole numbers and truth values bare, everything else as text.
-    fn item(&self, row: usize) -> Result<Value, Failed> {
-        let Some(text) = self.text(row)? else { return Ok(Value::Null) };
-        let data_type = self.array.data_type();
-        let is_bare = data_type.is_integer() || *data_type == DataType::Boolean || self.items.is_some();
-        Ok(match serde_json::from_str(&text) {
-            Ok(value) if is_bare => value,
-            _ => Value::String(text),
+fn columns(batch: &RecordBatch) -> Result<Vec<(&str, Texts<'_>)>, Failed> {
+    let columns = batch.columns().iter().zip(batch.schema_ref().fields());
+    columns
+        .map(|(array, field)| {
+            let texts = Texts::new(array.as_ref()).map_err(|reason| Failed::new(field.name(), reason))?;
+            Ok((field.name().as_str(), texts))
         })
-    }
+        .collect()
 }
 
 /// Adds the rows to the piece in the making, and gives those that are full.
 fn write_batch(batch: &RecordBatch, piece: &mut String) -> Result<Vec<String>, Failed> {
-    let (cells, mut full) = (Cells::of_batch(batch)?, Vec::new());
+    let (columns, mut full) = (columns(batch)?, Vec::new());
     for row in 0..batch.num_rows() {
-        let texts = cells.iter().map(|cells| cells.text(row)).collect::<Result<Vec<_>, _>>()?;
+        let text = |(name, column): &(&str, Texts<'_>)| column.text(row).map_err(|reason| Failed::new(name, reason));
+        let texts = columns.iter().map(text).collect::<Result<Vec<_>, _>>()?;
         piece.push_str(&Value::from_iter(texts).to_string());
         piece.push(',');
         if piece.len() >= PIECE_BYTES {

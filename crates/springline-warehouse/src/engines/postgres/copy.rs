@@ -4,15 +4,14 @@
 //! Text form: <https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2>.
 
 use super::errors::{Doing, Place};
-use crate::{ErrorKind, RowStream, WarehouseError};
+use crate::{ErrorKind, RowStream, WarehouseError, engines::texts::Texts};
 use arrow::{
-    array::{Array, AsArray, RecordBatch},
+    array::RecordBatch,
     datatypes::{DataType, Schema},
-    util::display::{ArrayFormatter, FormatOptions},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
-use std::fmt::Write;
+use std::ops::Range;
 use tokio_postgres::Client;
 
 /// Sent to the server in pieces of about this size.
@@ -61,7 +60,7 @@ fn write_batch(batch: &RecordBatch, out: &mut BytesMut) -> Result<(), String> {
         .iter()
         .zip(batch.schema_ref().fields())
         .map(|(column, field)| {
-            Cells::new(column.as_ref()).map_err(|reason| format!("column `{}`: {reason}", field.name()))
+            Texts::new(column.as_ref()).map_err(|reason| format!("column `{}`: {reason}", field.name()))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let mut text = String::new();
@@ -70,12 +69,12 @@ fn write_batch(batch: &RecordBatch, out: &mut BytesMut) -> Result<(), String> {
             if index > 0 {
                 out.put_u8(b'\t');
             }
-            if column.array.is_null(row) {
+            if column.is_null(row) {
                 out.put_slice(b"\\N");
                 continue;
             }
             text.clear();
-            column.write(row, &mut text).map_err(|reason| {
+            write(column, row, &mut text).map_err(|reason| {
                 format!("a value of column `{}` cannot be written: {reason}", batch.schema_ref().field(index).name())
             })?;
             escape(&text, out);
@@ -85,71 +84,43 @@ fn write_batch(batch: &RecordBatch, out: &mut BytesMut) -> Result<(), String> {
     Ok(())
 }
 
-/// One column's values as Postgres reads them.
-pub(in crate::engines) struct Cells<'a> {
-    pub(in crate::engines) array: &'a dyn Array,
-    shown: ArrayFormatter<'a>,
-    /// The items of a list column.
-    items: Option<Box<Cells<'a>>>,
+/// Appends a value that is not null as Postgres reads it.
+fn write(column: &Texts<'_>, row: usize, out: &mut String) -> Result<(), String> {
+    if let Some((items, range)) = column.items(row) {
+        return write_list(items, range, out);
+    }
+    if let DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) =
+        column.data_type()
+    {
+        out.push_str("\\x");
+    }
+    column.write(row, out)
 }
 
-impl<'a> Cells<'a> {
-    pub(in crate::engines) fn new(array: &'a dyn Array) -> Result<Self, String> {
-        let options = FormatOptions::new();
-        let shown = ArrayFormatter::try_new(array, &options).map_err(|error| error.to_string())?;
-        let items = match array.data_type() {
-            DataType::List(_) => Some(Box::new(Cells::new(array.as_list::<i32>().values().as_ref())?)),
-            data_type if data_type.is_nested() => return Err(format!("{data_type} cannot be loaded into Postgres")),
-            _ => None,
-        };
-        Ok(Self { array, shown, items })
-    }
-
-    /// Appends a value that is not null.
-    pub(in crate::engines) fn write(&self, row: usize, out: &mut String) -> Result<(), String> {
-        if let Some(items) = &self.items {
-            return self.write_list(items, row, out);
+/// An array literal; every item is quoted, so that `NULL` as text stays text.
+fn write_list(items: &Texts<'_>, range: Range<usize>, out: &mut String) -> Result<(), String> {
+    out.push('{');
+    for (place, item) in range.enumerate() {
+        if place > 0 {
+            out.push(',');
         }
-        match self.array.data_type() {
-            DataType::Utf8 => out.push_str(self.array.as_string::<i32>().value(row)),
-            DataType::Utf8View => out.push_str(self.array.as_string_view().value(row)),
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-                // The formatter gives hexadecimal digits.
-                out.push_str("\\x");
-                write!(out, "{}", self.shown.value(row)).map_err(|_| "it has no text form".to_owned())?;
-            }
-            _ => write!(out, "{}", self.shown.value(row)).map_err(|_| "it has no text form".to_owned())?,
+        if items.is_null(item) {
+            out.push_str("NULL");
+            continue;
         }
-        Ok(())
-    }
-
-    /// An array literal; every item is quoted, so that `NULL` as text stays text.
-    fn write_list(&self, items: &Cells<'_>, row: usize, out: &mut String) -> Result<(), String> {
-        let offsets = self.array.as_list::<i32>().value_offsets();
-        let range = offsets[row] as usize..offsets[row + 1] as usize;
-        out.push('{');
-        for (place, item) in range.enumerate() {
-            if place > 0 {
-                out.push(',');
+        let mut text = String::new();
+        write(items, item, &mut text)?;
+        out.push('"');
+        for c in text.chars() {
+            if matches!(c, '"' | '\\') {
+                out.push('\\');
             }
-            if items.array.is_null(item) {
-                out.push_str("NULL");
-                continue;
-            }
-            let mut text = String::new();
-            items.write(item, &mut text)?;
-            out.push('"');
-            for c in text.chars() {
-                if matches!(c, '"' | '\\') {
-                    out.push('\\');
-                }
-                out.push(c);
-            }
-            out.push('"');
+            out.push(c);
         }
-        out.push('}');
-        Ok(())
+        out.push('"');
     }
+    out.push('}');
+    Ok(())
 }
 
 fn escape(text: &str, out: &mut BytesMut) {

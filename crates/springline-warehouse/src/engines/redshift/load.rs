@@ -6,14 +6,16 @@
 use super::literal;
 use crate::{
     ErrorKind, RowStream, TablePath, WarehouseError,
-    engines::postgres::{
-        copy::Cells,
-        errors::{Doing, Place},
-        quoted,
+    engines::{
+        postgres::{
+            errors::{Doing, Place},
+            quoted,
+        },
+        texts::Texts,
     },
 };
 use arrow::{
-    array::{Array, RecordBatch},
+    array::RecordBatch,
     datatypes::{DataType, Schema},
 };
 use futures::StreamExt;
@@ -62,7 +64,7 @@ pub(super) async fn load(
 }
 
 /// A column: its name, for messages, and its values.
-type Named<'a> = (&'a str, Cells<'a>);
+type Named<'a> = (&'a str, Texts<'a>);
 
 fn columns(batch: &RecordBatch) -> Result<Vec<Named<'_>>, String> {
     let columns = batch.columns().iter().zip(batch.schema_ref().fields());
@@ -73,8 +75,8 @@ fn columns(batch: &RecordBatch) -> Result<Vec<Named<'_>>, String> {
             {
                 return Err(format!("column `{name}`: {} cannot be loaded into Redshift", column.data_type()));
             }
-            let cells = Cells::new(column.as_ref()).map_err(|reason| format!("column `{name}`: {reason}"))?;
-            Ok((name, cells))
+            let texts = Texts::new(column.as_ref()).map_err(|reason| format!("column `{name}`: {reason}"))?;
+            Ok((name, texts))
         })
         .collect()
 }
@@ -103,16 +105,16 @@ impl Inserts {
     fn add(&mut self, columns: &[Named<'_>], is_json: &[bool], row: usize) -> Result<(), String> {
         self.text.push_str(if self.rows == 0 { "\n(" } else { ",\n(" });
         let mut value = String::new();
-        for (index, (name, cells)) in columns.iter().enumerate() {
+        for (index, (name, texts)) in columns.iter().enumerate() {
             if index > 0 {
                 self.text.push_str(", ");
             }
-            if cells.array.is_null(row) {
+            if texts.is_null(row) {
                 self.text.push_str("NULL");
                 continue;
             }
             value.clear();
-            cells
+            texts
                 .write(row, &mut value)
                 .map_err(|reason| format!("a value of column `{name}` cannot be written: {reason}"))?;
             // Text that is put into a SUPER as it is becomes a string in it.

@@ -9,12 +9,14 @@ use super::{
     quoted,
     session::{ColumnType, Session},
 };
-use crate::{ErrorKind, RowStream, TablePath, WarehouseError, cancel};
-use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    datatypes::{DataType, Schema},
-    util::display::{ArrayFormatter, FormatOptions},
+use crate::{
+    ErrorKind, RowStream, TablePath, WarehouseError,
+    engines::{
+        staging::{self, Staging},
+        texts::Texts,
+    },
 };
+use arrow::{array::RecordBatch, datatypes::Schema};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -35,7 +37,8 @@ pub(crate) async fn load(
     // Says what is missing before anything is sent, and which types the columns have.
     let target = format!("SELECT {columns} FROM {} LIMIT 0", quoted(table));
     let types = session.run(&target, None).await?.result_set_meta_data.row_type;
-    let stage = Stage::create(session, table, &names).await?;
+    let (name, staging) = create_staging(session, table, &names).await?;
+    let append = format!("INSERT INTO {name} VALUES ({})", vec!["?"; names.len()].join(", "));
     let mut pending = Pending::new(names.len());
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -43,15 +46,17 @@ pub(crate) async fn load(
         while next < batch.num_rows() {
             next = pending.fill(session.place(), &batch, next)?;
             if pending.is_full() {
-                stage.insert(session, &mut pending).await?;
+                session.run(&append, Some(pending.take())).await?;
             }
         }
     }
-    stage.insert(session, &mut pending).await?;
+    if pending.rows > 0 {
+        session.run(&append, Some(pending.take())).await?;
+    }
     let values: Vec<String> = names.iter().zip(&types).map(|(name, ty)| value(name, ty)).collect();
-    let sql = format!("INSERT INTO {} ({columns})\nSELECT {} FROM {}", quoted(table), values.join(", "), stage.name);
+    let sql = format!("INSERT INTO {} ({columns})\nSELECT {} FROM {}", quoted(table), values.join(", "), name);
     let loaded = session.run(&sql, None).await?.stats.rows();
-    stage.remove().await?;
+    staging.remove().await;
     Ok(loaded)
 }
 
@@ -72,53 +77,22 @@ fn value(name: &str, ty: &ColumnType) -> String {
     }
 }
 
-/// A table of text, beside the one that is loaded. It is not TEMPORARY: each request has a session of its own.
-struct Stage<'s> {
-    session: &'s Arc<Session>,
-    name: String,
-    columns: usize,
-    is_there: bool,
-}
-
-impl<'s> Stage<'s> {
-    async fn create(session: &'s Arc<Session>, table: TablePath<'_>, names: &[String]) -> Result<Self, WarehouseError> {
-        let mut path = table.to_vec();
-        path.pop();
-        path.push(format!("springline_load_{}", uuid::Uuid::now_v7().simple()));
-        let stage = Stage { session, name: quoted(&path), columns: names.len(), is_there: true };
-        let columns: Vec<String> = names.iter().map(|name| format!("{name} VARCHAR")).collect();
-        session.run(&format!("CREATE TRANSIENT TABLE {} ({})", stage.name, columns.join(", ")), None).await?;
-        Ok(stage)
-    }
-
-    async fn insert(&self, session: &Arc<Session>, pending: &mut Pending) -> Result<(), WarehouseError> {
-        if pending.rows == 0 {
-            return Ok(());
-        }
-        let marks = vec!["?"; self.columns].join(", ");
-        let bindings = pending.take();
-        session.run(&format!("INSERT INTO {} VALUES ({marks})", self.name), Some(bindings)).await?;
-        Ok(())
-    }
-
-    async fn remove(mut self) -> Result<(), WarehouseError> {
-        self.is_there = false;
-        self.session.run(&format!("DROP TABLE IF EXISTS {}", self.name), None).await?;
-        Ok(())
-    }
-}
-
-impl Drop for Stage<'_> {
-    fn drop(&mut self) {
-        if self.is_there {
-            let (session, sql) = (Arc::clone(self.session), format!("DROP TABLE IF EXISTS {}", self.name));
-            cancel::send(async move {
-                if let Err(error) = session.run(&sql, None).await {
-                    tracing::warn!("a table that was only for loading is left: {error}");
-                }
-            });
-        }
-    }
+/// A table of text, beside the one that is loaded, and its name. It is not TEMPORARY: each request has a session of its
+/// own.
+async fn create_staging(
+    session: &Arc<Session>,
+    table: TablePath<'_>,
+    names: &[String],
+) -> Result<(String, Staging), WarehouseError> {
+    let mut path = table.to_vec();
+    path.pop();
+    path.push(staging::name());
+    let name = quoted(&path);
+    let columns: Vec<String> = names.iter().map(|name| format!("{name} VARCHAR")).collect();
+    let create = format!("CREATE TRANSIENT TABLE {name} ({})", columns.join(", "));
+    let (dropping, drop) = (Arc::clone(session), format!("DROP TABLE IF EXISTS {name}"));
+    let removal = async move { dropping.run(&drop, None).await.map(|_| ()) };
+    Ok((name, Staging::create(session.run(&create, None), removal).await?))
 }
 
 /// The rows of the next request, column by column.
@@ -153,7 +127,7 @@ impl Pending {
                 return Ok(row);
             }
             for (values, (name, column)) in self.columns.iter_mut().zip(&columns) {
-                let text = column.at(row).map_err(|reason| wrong(name, reason))?;
+                let text = column.text(row).map_err(|reason| wrong(name, reason))?;
                 self.bytes += text.as_ref().map_or(4, String::len);
                 values.push(text.map_or(Value::Null, Value::String));
             }
@@ -172,50 +146,5 @@ impl Pending {
             .collect();
         *self = Self::new(empty);
         bindings.into()
-    }
-}
-
-/// The values of a column as text that Snowflake reads.
-struct Texts<'a> {
-    array: &'a dyn Array,
-    /// Absent where the values are text or lists.
-    formatter: Option<ArrayFormatter<'a>>,
-}
-
-impl<'a> Texts<'a> {
-    fn new(array: &'a dyn Array) -> Result<Self, String> {
-        let formatter = match array.data_type() {
-            DataType::Utf8 | DataType::Utf8View | DataType::List(_) => None,
-            other if other.is_nested() => return Err(format!("{other} has no counterpart in Snowflake")),
-            _ => Some(ArrayFormatter::try_new(array, &FormatOptions::new()).map_err(|error| error.to_string())?),
-        };
-        Ok(Self { array, formatter })
-    }
-
-    /// The text of a row; null as none.
-    fn at(&self, row: usize) -> Result<Option<String>, String> {
-        if self.array.is_null(row) {
-            return Ok(None);
-        }
-        Ok(Some(match (&self.formatter, self.array.data_type()) {
-            (Some(formatter), _) => {
-                formatter.value(row).try_to_string().map_err(|_| "it has no text form".to_owned())?
-            }
-            (None, DataType::Utf8) => self.array.as_string::<i32>().value(row).to_owned(),
-            (None, DataType::Utf8View) => self.array.as_string_view().value(row).to_owned(),
-            (None, _) => {
-                let items = self.array.as_list::<i32>().value(row);
-                let texts = Texts::new(items.as_ref())?;
-                let items = (0..items.len()).map(|i| texts.item(i)).collect::<Result<Vec<_>, _>>()?;
-                Value::from(items).to_string()
-            }
-        }))
-    }
-
-    /// An item of a list.
-    fn item(&self, row: usize) -> Result<Value, String> {
-        let Some(text) = self.at(row)? else { return Ok(Value::Null) };
-        let plain = self.array.data_type().is_numeric() || *self.array.data_type() == DataType::Boolean;
-        Ok(if plain { serde_json::from_str(&text).unwrap_or(Value::String(text)) } else { Value::String(text) })
     }
 }
