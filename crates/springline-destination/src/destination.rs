@@ -102,6 +102,26 @@ pub enum Answer {
     },
 }
 
+/// What a destination says of the requests it allows, in the headers or the body of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// The share of the allowance that is used: 0.0 is nothing, 1.0 and above is all of it.
+    pub used: f64,
+    /// Requests that are left of it, where the destination tells a number.
+    pub left: Option<u64>,
+    /// How long until the allowance is whole again.
+    pub resets_in: Option<Duration>,
+}
+
+/// What one row counts against the limits of a request, beside itself and its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// Objects of the request that the row becomes.
+    pub objects: usize,
+    /// Identifiers that the row carries.
+    pub identifiers: usize,
+}
+
 /// How an accepted job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
@@ -125,6 +145,18 @@ pub trait Destination: Send + Sync {
     /// Its pace, as its options have changed it.
     fn limits(&self) -> Limits {
         Limits::from(self.spec())
+    }
+
+    /// What row `row` of `batch` counts against [`crate::BatchLimits::objects`] and
+    /// [`crate::BatchLimits::identifiers`]. Asked only where one of them is set.
+    fn weight(&self, _batch: &Batch, _row: usize) -> Weight {
+        Weight { objects: 1, identifiers: 1 }
+    }
+
+    /// What the latest answer told of the allowance; `None` when it told nothing, or it was asked for already. The
+    /// shared stack asks after each answer and slows down before the destination refuses.
+    fn usage(&self) -> Option<Usage> {
+        None
     }
 
     /// Looks whether credentials and permissions suffice, without changing anything.

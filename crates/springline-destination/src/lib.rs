@@ -20,7 +20,7 @@ mod testing;
 pub use batch::{Batch, Change, ChangeKind, Operation};
 pub use config::DestinationConfig;
 pub use deliver::{DeliveryReport, Policy, deliver};
-pub use destination::{Answer, Attempt, Destination, JobState, Outcome, Resources, SyncContext};
+pub use destination::{Answer, Attempt, Destination, JobState, Outcome, Resources, SyncContext, Usage, Weight};
 pub use destinations::{connect, specs};
 pub use error::DestinationError;
 pub use spec::{

@@ -68,6 +68,17 @@ pub struct BatchLimits {
     /// Most bytes of one request's body. The shared stack estimates a row's size, so an answer that says
     /// "too large" must still be classified as [`crate::Answer::Split`].
     pub bytes: Option<usize>,
+    /// Most objects of one request, as [`crate::Destination::weight`] counts them.
+    pub objects: Option<usize>,
+    /// Most identifiers of one request, as [`crate::Destination::weight`] counts them.
+    pub identifiers: Option<usize>,
+}
+
+impl BatchLimits {
+    /// A limit on rows alone.
+    pub const fn rows(rows: usize) -> Self {
+        Self { rows, bytes: None, objects: None, identifiers: None }
+    }
 }
 
 /// What a repeated delivery of the same change does.

@@ -164,7 +164,13 @@ mod tests {
     use crate::{BatchLimits, Limits};
 
     fn limits(rows: usize, bytes: Option<usize>, homogeneous: bool) -> Limits {
-        Limits { batch: BatchLimits { rows, bytes }, homogeneous, rate: None, concurrency: 1, timeout: None }
+        Limits {
+            batch: BatchLimits { bytes, ..BatchLimits::rows(rows) },
+            homogeneous,
+            rate: None,
+            concurrency: 1,
+            timeout: None,
+        }
     }
 
     fn kind() -> impl Strategy<Value = ChangeKind> {

@@ -17,7 +17,7 @@ static SPEC: DestinationSpec = DestinationSpec {
     options: &[],
     modes: crate::ALL_MODES,
     fields: FieldRule::Any,
-    batch: BatchLimits { rows: 10, bytes: None },
+    batch: BatchLimits::rows(10),
     homogeneous: true,
     rate: None,
     concurrency: 3,

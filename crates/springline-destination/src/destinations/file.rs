@@ -55,7 +55,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     ],
     modes: ALL_MODES,
     fields: FieldRule::Any,
-    batch: BatchLimits { rows: 8_192, bytes: None },
+    batch: BatchLimits::rows(8_192),
     homogeneous: false,
     rate: None,
     // Rows keep the order they come in.
