@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, DestinationError, DestinationSpec, Limits, Mode};
+use crate::{Batch, DestinationError, DestinationSpec, FieldSpec, Limits, Mode, RemovalKind};
 
 /// Ids of what `prepare` created or found at the destination (a list, an audience), by a name of the destination's
 /// choice. The caller keeps them and hands them in again with the next run.
@@ -35,6 +35,18 @@ pub struct SyncContext {
     pub as_of: String,
     /// What earlier runs prepared.
     pub resources: Resources,
+    /// What becomes of removed rows; `None` leaves it to the first of [`DestinationSpec::removals`].
+    pub removal: Option<RemovalKind>,
+    /// The rows of this run are all that the destination is to hold, and there are so many of them; whatever else it
+    /// holds goes. `None` where the run sends changes.
+    pub replaces: Option<u64>,
+}
+
+impl SyncContext {
+    /// What becomes of removed rows at a destination of this type.
+    pub fn removal(&self, spec: &DestinationSpec) -> RemovalKind {
+        self.removal.or_else(|| spec.removals.first().copied()).unwrap_or(RemovalKind::Delete)
+    }
 }
 
 /// Which try of which request this is.
@@ -56,6 +68,10 @@ pub enum Outcome {
     Accepted {
         /// What to ask for, with [`Destination::poll`].
         job: String,
+        /// The row's name within the job, where the destination tells rows apart: see [`JobEnd::rows`]. It holds no
+        /// personal value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<String>,
     },
     /// The destination refused it.
     Rejected {
@@ -77,6 +93,9 @@ pub enum Answer {
     Ok,
     /// One outcome per row, in the order of the batch.
     Partial(Vec<Outcome>),
+    /// The same, with what the destination gave for each row: see [`Batch::receipts`]. A row without a new one keeps
+    /// the one it has.
+    WithReceipts(Vec<(Outcome, Option<String>)>),
     /// Nothing was taken, for a reason that passes.
     Retry {
         /// How long the destination asked to wait.
@@ -127,10 +146,47 @@ pub struct Weight {
 pub enum JobState {
     /// Not known yet: ask again later.
     Pending,
-    /// Every row that was accepted under this job ended so.
-    Done(Outcome),
+    /// It has ended.
+    Done(JobEnd),
     /// The destination has no trace of it: its rows were never delivered.
     Lost,
+}
+
+/// How a job ended: in one way for all rows that were accepted under it, but for those that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEnd {
+    /// The outcome of every row that is not in `rows`.
+    pub outcome: Outcome,
+    /// The end of single rows, by the name in [`Outcome::Accepted`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, RowEnd>,
+}
+
+/// How one row of a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowEnd {
+    /// Its outcome.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What the destination gave for it: see [`Batch::receipts`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+}
+
+impl From<Outcome> for JobEnd {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, rows: BTreeMap::new() }
+    }
+}
+
+impl JobEnd {
+    /// The end of a row that was accepted under the name `row`: its outcome, and what the destination gave for it.
+    pub fn of(&self, row: Option<&str>) -> (&Outcome, Option<&str>) {
+        match row.and_then(|row| self.rows.get(row)) {
+            Some(end) => (&end.outcome, end.receipt.as_deref()),
+            None => (&self.outcome, None),
+        }
+    }
 }
 
 /// One configured destination.
@@ -145,6 +201,12 @@ pub trait Destination: Send + Sync {
     /// Its pace, as its options have changed it.
     fn limits(&self) -> Limits {
         Limits::from(self.spec())
+    }
+
+    /// The fields it knows by name, as its options have changed them. The shared stack normalises and hashes the values
+    /// of these before [`Destination::send`] sees them.
+    fn fields(&self) -> Vec<FieldSpec> {
+        self.spec().fields.known().to_vec()
     }
 
     /// What row `row` of `batch` counts against [`crate::BatchLimits::objects`] and
@@ -191,7 +253,7 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// When the end cannot be reached; the rows of open jobs are then polled by the next run.
-    async fn finish(&self, _context: &SyncContext) -> Result<Vec<(String, Outcome)>, DestinationError> {
+    async fn finish(&self, _context: &SyncContext) -> Result<Vec<(String, JobEnd)>, DestinationError> {
         Ok(Vec::new())
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn registry() -> Registry {
         options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
         modes: spec.modes.iter().map(|mode| model_mode(*mode)).collect(),
         fields: match spec.fields {
-            springline_destination::FieldRule::Any => None,
+            springline_destination::FieldRule::Any | springline_destination::FieldRule::Open(_) => None,
             springline_destination::FieldRule::Listed(fields) => {
                 Some(fields.iter().map(|f| f.name.to_owned()).collect())
             }

@@ -17,7 +17,7 @@ use futures::{Stream, StreamExt};
 use self::pace::Pace;
 use self::rebatch::Rebatcher;
 use self::request::{End, Ended, Sender};
-use crate::{Batch, Destination, DestinationError, Outcome, SyncContext};
+use crate::{Batch, Destination, DestinationError, Outcome, SyncContext, normalise};
 
 /// How patient a delivery is.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +88,7 @@ impl DeliveryReport {
 ///
 /// - Batches of any size come in; requests within [`Destination::limits`] go out. At most `concurrency` requests are in
 ///   flight, and beside them one batch of the stream and one unfilled request per operation are in memory.
+/// - Values of the fields that the destination declares leave normalised and hashed as it says.
 /// - `on_outcomes` is awaited before any further request starts, so that the caller can write the outcomes down first.
 ///   It gets each row once. A key must occur once in `rows`: requests may overtake each other.
 /// - A request that is refused as a whole is halved until the refused rows are alone; those are rejected, their
@@ -117,6 +118,8 @@ pub async fn deliver<E: From<DestinationError>>(
     let sender = Sender { destination, context, policy, pace: &pace, timeout };
     let mut run = Run::new(policy, Rebatcher::new(limits), &pace);
     let mut in_flight = FuturesUnordered::new();
+    let fields = destination.fields();
+    let rows = rows.map(|batch| Ok::<_, E>(normalise::apply(&fields, batch?)?));
     let mut rows = std::pin::pin!(rows.fuse());
     let mut more = true;
     loop {

@@ -66,7 +66,11 @@ impl Rebatcher {
             Operation::Upsert => &mut self.upserts,
             Operation::Delete => &mut self.deletes,
         };
-        let most_rows = self.limits.batch.rows.max(1);
+        let limit = self.limits.batch;
+        let most_rows = match operation {
+            Operation::Delete => limit.removals.unwrap_or(limit.rows).max(1),
+            Operation::Upsert => limit.rows.max(1),
+        };
         let most_bytes = self.limits.batch.bytes.unwrap_or(usize::MAX);
         let weights = self.limits.batch.bytes.map(|_| weights(&batch));
         let rows = batch.len();
@@ -95,14 +99,15 @@ struct Rest {
     keys: std::vec::IntoIter<String>,
     kinds: std::vec::IntoIter<ChangeKind>,
     payload_hashes: std::vec::IntoIter<String>,
+    receipts: std::vec::IntoIter<Option<String>>,
     fields: RecordBatch,
 }
 
 impl Rest {
     fn new(batch: Batch) -> Self {
-        let Batch { keys, kinds, payload_hashes, fields } = batch;
+        let Batch { keys, kinds, payload_hashes, fields, receipts } = batch;
         let (keys, kinds, payload_hashes) = (keys.into_iter(), kinds.into_iter(), payload_hashes.into_iter());
-        Self { start: 0, keys, kinds, payload_hashes, fields }
+        Self { start: 0, keys, kinds, payload_hashes, receipts: receipts.into_iter(), fields }
     }
 
     /// The rows before `end` that were not handed out yet.
@@ -114,6 +119,7 @@ impl Rest {
             kinds: self.kinds.by_ref().take(rows).collect(),
             payload_hashes: self.payload_hashes.by_ref().take(rows).collect(),
             fields: self.fields.slice(start, rows),
+            receipts: self.receipts.by_ref().take(rows).collect(),
         })
     }
 }

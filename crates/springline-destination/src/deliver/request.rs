@@ -51,7 +51,7 @@ struct Spent {
 
 impl Sender<'_> {
     /// Sends `batch` as request number `request` until its end is known.
-    pub(super) async fn send(&self, batch: Batch, request: u64) -> Ended {
+    pub(super) async fn send(&self, mut batch: Batch, request: u64) -> Ended {
         let mut spent = Spent { started: Instant::now(), backoff: self.backoff(), reauthenticated: false };
         let mut tries = 0;
         let end = loop {
@@ -59,7 +59,8 @@ impl Sender<'_> {
                 break End::Stopped;
             }
             tries += 1;
-            let answer = self.try_once(&batch, Attempt { number: tries, request }).await;
+            let mut answer = self.try_once(&batch, Attempt { number: tries, request }).await;
+            keep_receipts(&mut batch, &mut answer);
             if let Some(end) = self.settle(answer, batch.len(), &mut spent).await {
                 break end;
             }
@@ -80,6 +81,10 @@ impl Sender<'_> {
         match answer {
             Answer::Ok => Some(End::Outcomes(vec![Outcome::Delivered; rows])),
             Answer::Partial(outcomes) => Some(End::Outcomes(complete(outcomes, rows))),
+            Answer::WithReceipts(told) => {
+                let outcomes = told.into_iter().map(|(outcome, _)| outcome).collect();
+                Some(End::Outcomes(complete(outcomes, rows)))
+            }
             Answer::Split { code, reason } => Some(End::Split { code, reason }),
             Answer::Fatal { code, message } => Some(End::Stop(format!("{code}: {message}"))),
             Answer::Reauthenticate if spent.reauthenticated => {
@@ -123,6 +128,16 @@ impl Sender<'_> {
             .with_max_delay(self.policy.max_delay)
             .with_max_times(self.policy.attempts.max(1) as usize - 1)
             .build()
+    }
+}
+
+/// Moves what the destination gave for the rows to the batch, from where the caller takes it with the outcomes.
+fn keep_receipts(batch: &mut Batch, answer: &mut Answer) {
+    let Answer::WithReceipts(rows) = answer else { return };
+    for (place, (_, receipt)) in batch.receipts.iter_mut().zip(rows) {
+        if let Some(receipt) = receipt.take() {
+            *place = Some(receipt);
+        }
     }
 }
 

@@ -23,6 +23,8 @@ static SPEC: DestinationSpec = DestinationSpec {
     concurrency: 3,
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
+    removals: &[crate::RemovalKind::Delete],
+    members_expire: None,
 };
 
 type Script = Box<dyn Fn(&Batch, &Attempt) -> Answer + Send + Sync>;
@@ -299,7 +301,7 @@ async fn outcomes_per_row_are_counted_and_missing_ones_are_retryable() {
         Answer::Partial(vec![
             Outcome::Delivered,
             Outcome::Unknown,
-            Outcome::Accepted { job: "j".into() },
+            Outcome::Accepted { job: "j".into(), row: None },
             Outcome::Rejected { code: "http_400".into(), message: "no".into(), retryable: false },
         ])
     });

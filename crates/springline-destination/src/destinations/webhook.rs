@@ -28,7 +28,7 @@ use crate::config::Options;
 use crate::encode::{in_utc, json_objects, json_string};
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, Limits, Operation, OptionSpec, Outcome, Removal, SyncContext, Usage, http,
+    Effect, FieldRule, Limits, Operation, OptionSpec, Outcome, Removal, RemovalKind, SyncContext, Usage, http,
 };
 
 /// What the type declares.
@@ -62,6 +62,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
                its repeat after a killed run, carries the same webhook-id",
     },
     removal: Removal::ByKey,
+    removals: &[RemovalKind::Delete],
+    members_expire: None,
 };
 
 const fn option(
