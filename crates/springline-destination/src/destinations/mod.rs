@@ -2,8 +2,11 @@
 //!
 //! Must not know: what a destination does with its options.
 
+mod api;
 mod delta;
 mod file;
+mod hubspot;
+mod meta_custom_audiences;
 mod webhook;
 
 use std::sync::Arc;
@@ -14,7 +17,12 @@ use crate::{Destination, DestinationConfig, DestinationError, DestinationSpec};
 type Connect = fn(&DestinationConfig, &Options<'_>) -> Result<Arc<dyn Destination>, DestinationError>;
 
 /// Type, and how one is made. In the order of their names.
-const REGISTRY: &[(&DestinationSpec, Connect)] = &[(&file::SPEC, file::connect), (&webhook::SPEC, webhook::connect)];
+const REGISTRY: &[(&DestinationSpec, Connect)] = &[
+    (&file::SPEC, file::connect),
+    (&hubspot::SPEC, hubspot::connect),
+    (&meta_custom_audiences::SPEC, meta_custom_audiences::connect),
+    (&webhook::SPEC, webhook::connect),
+];
 
 const SPECS: [&DestinationSpec; REGISTRY.len()] = {
     let mut specs = [REGISTRY[0].0; REGISTRY.len()];
@@ -70,7 +78,7 @@ mod tests {
     fn mistakes_in_the_configuration_are_told_with_the_way_out() {
         assert_eq!(
             refusal("ftp", &[]),
-            "destination `test`: there is no destination type `ftp`; known types: file, webhook"
+            "destination `test`: there is no destination type `ftp`; known types: file, hubspot, meta_custom_audiences, webhook"
         );
         let error = refusal("webhook", &[("url", "https://example.com/"), ("batchrows", "3")]);
         assert!(error.contains("option `batchrows`") && error.contains("batch_rows"), "{error}");
