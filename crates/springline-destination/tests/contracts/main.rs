@@ -4,6 +4,8 @@
 //! A case fails on a request that is missing or too many, and on any field of a query or a body that differs, is
 //! missing or unexpected. Of the headers, those that a case names must be as it says.
 
+mod pages;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use futures::stream;
+use futures::{FutureExt, stream};
 use pretty_assertions::assert_eq;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -398,17 +400,52 @@ async fn hold(kind: &str, cases: &Cases, case: Case) {
 /// Types that are not spoken to over a vendor's API.
 const WITHOUT_CONTRACT: [&str; 2] = ["file", "webhook"];
 
+fn cases_of(kind: &str) -> (Cases, Vec<Case>) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/destinations");
+    let path = folder.join(format!("{kind}.yaml"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut cases: Cases = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{kind}: {error}"));
+    let all = std::mem::take(&mut cases.cases);
+    (cases, all)
+}
+
 #[tokio::test]
 async fn the_contracts_hold() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/destinations");
     for spec in specs().iter().filter(|spec| !WITHOUT_CONTRACT.contains(&spec.name)) {
-        let path = folder.join(format!("{}.yaml", spec.name));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut cases: Cases = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
-        let all = std::mem::take(&mut cases.cases);
+        let (cases, all) = cases_of(spec.name);
         assert!(all.len() >= 12, "{} has {} cases", spec.name, all.len());
         for case in all {
             hold(spec.name, &cases, case).await;
         }
+    }
+}
+
+/// The comparison itself: whatever a case says differently must fail it.
+#[tokio::test]
+async fn every_difference_fails_a_case() {
+    let spoil: [(&str, fn(&mut Case)); 8] = [
+        ("a field more", |case| case.requests[0].body["inputs"][0]["more"] = json!(1)),
+        ("a field less", |case| {
+            case.requests[0].body["inputs"][0].as_object_mut().unwrap().remove("id").unwrap();
+        }),
+        ("another path", |case| case.requests[0].path.push('s')),
+        ("another query", |case| {
+            case.requests[0].query.insert("a".into(), "b".into());
+        }),
+        ("another header", |case| {
+            case.requests[0].headers.insert("authorization".into(), "none".into());
+        }),
+        ("a request more", |case| case.requests.push(case.requests[0].clone())),
+        ("a request less", |case| case.requests.clear()),
+        ("another outcome", |case| {
+            case.outcomes.insert("k1".into(), json!("unknown"));
+        }),
+    ];
+    for (name, spoil) in spoil {
+        let (cases, mut all) = cases_of("hubspot");
+        let mut case = all.swap_remove(0);
+        spoil(&mut case);
+        let held = std::panic::AssertUnwindSafe(hold("hubspot", &cases, case)).catch_unwind().await;
+        assert!(held.is_err(), "{name} goes unseen");
     }
 }
