@@ -7,6 +7,7 @@ mod delta;
 mod file;
 mod hubspot;
 mod klaviyo;
+mod mailchimp;
 mod meta_custom_audiences;
 mod webhook;
 
@@ -22,6 +23,7 @@ const REGISTRY: &[(&DestinationSpec, Connect)] = &[
     (&file::SPEC, file::connect),
     (&hubspot::SPEC, hubspot::connect),
     (&klaviyo::SPEC, klaviyo::connect),
+    (&mailchimp::SPEC, mailchimp::connect),
     (&meta_custom_audiences::SPEC, meta_custom_audiences::connect),
     (&webhook::SPEC, webhook::connect),
 ];
