@@ -109,8 +109,17 @@ pub(crate) fn registry() -> Registry {
                 Some(fields.iter().map(|f| f.name.to_owned()).collect())
             }
         },
+        required: fields_that(spec, |field| field.required),
+        identifiers: fields_that(spec, |field| field.identifier),
     });
     Registry { engines: engines.collect(), destinations: destinations.collect() }
+}
+
+fn fields_that(
+    spec: &springline_destination::DestinationSpec,
+    hold: impl Fn(&springline_destination::FieldSpec) -> bool,
+) -> Vec<String> {
+    spec.fields.known().iter().filter(|field| hold(field)).map(|field| field.name.to_owned()).collect()
 }
 
 fn model_mode(mode: springline_destination::Mode) -> Mode {
