@@ -257,3 +257,29 @@ pub trait Destination: Send + Sync {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_ends_for_each_row_and_outlives_the_process() {
+        let refused = Outcome::Rejected { code: "invalid".into(), message: "m".into(), retryable: false };
+        let mut end = JobEnd::from(Outcome::Delivered);
+        end.rows.insert("a".into(), RowEnd { outcome: refused.clone(), receipt: None });
+        end.rows.insert("b".into(), RowEnd { outcome: Outcome::Delivered, receipt: Some("01".into()) });
+        let written = serde_json::to_value(&end).unwrap();
+        let rejected = json!({ "outcome": "rejected", "code": "invalid", "message": "m", "retryable": false });
+        let delivered = json!({ "outcome": "delivered", "receipt": "01" });
+        let outcome = json!({ "outcome": "delivered" });
+        assert_eq!(written, json!({ "outcome": outcome, "rows": { "a": rejected, "b": delivered } }));
+        let read: JobEnd = serde_json::from_value(written).unwrap();
+        assert_eq!(read.of(Some("a")), (&refused, None));
+        assert_eq!(read.of(Some("b")), (&Outcome::Delivered, Some("01")));
+        assert_eq!(read.of(Some("c")), (&Outcome::Delivered, None));
+        assert_eq!(read.of(None), (&Outcome::Delivered, None));
+    }
+}

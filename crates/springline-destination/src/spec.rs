@@ -289,3 +289,28 @@ impl From<&DestinationSpec> for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    fn told(kind: &str, fields: &[&str]) -> Vec<String> {
+        let spec = crate::specs().iter().find(|spec| spec.name == kind).unwrap();
+        spec.check_mapping(fields.iter().copied()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_mapping_is_checked_against_the_fields() {
+        assert_eq!(told("webhook", &["anything"]), [] as [&str; 0]);
+        assert_eq!(told("meta_custom_audiences", &["EMAIL", "FN"]), [] as [&str; 0]);
+        assert_eq!(
+            told("meta_custom_audiences", &["FN", "EMIAL"]),
+            [
+                "there is no field `EMIAL`",
+                "none of the fields that records are found by is mapped; map one of: EXTERN_ID, EMAIL, PHONE, MADID",
+            ]
+        );
+        assert_eq!(told("mailchimp", &["FNAME"])[0], "the field `email_address` must be mapped");
+        assert_eq!(told("klaviyo", &["external_id", "tier"]), [] as [&str; 0]);
+    }
+}

@@ -235,6 +235,22 @@ mod tests {
     }
 
     #[test]
+    fn removals_have_a_limit_of_their_own() {
+        let row = |key: &str, kind| (key.to_owned(), kind, String::new());
+        let rows = [
+            row("a", ChangeKind::Removed),
+            row("b", ChangeKind::Added),
+            row("c", ChangeKind::Removed),
+            row("d", ChangeKind::Added),
+        ];
+        let batch = BatchLimits { removals: Some(1), ..BatchLimits::rows(2) };
+        let mut rebatcher = Rebatcher::new(Limits { batch, ..limits(2, None, true) });
+        let mut sent = rebatcher.push(batch_of_texts(&rows)).unwrap();
+        sent.extend(rebatcher.finish().unwrap());
+        assert_eq!(sent.iter().map(keys).collect::<Vec<_>>(), [vec!["b", "d"], vec!["a"], vec!["c"]]);
+    }
+
+    #[test]
     fn a_full_request_does_not_wait_for_the_next_row() {
         let rows = ["a", "b"].map(|key| (key.to_owned(), ChangeKind::Added, String::new()));
         let mut rebatcher = Rebatcher::new(limits(2, None, true));

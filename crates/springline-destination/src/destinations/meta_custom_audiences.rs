@@ -224,9 +224,11 @@ impl Meta {
     /// Adds the rows, after the old identifiers of those that have others now are taken away.
     async fn add(&self, batch: &Batch) -> Result<Answer, Answer> {
         let rows = Rows::of(batch)?;
+        // Of a row that has no identifier any more the old ones go as well.
         let outdated = rows.members.iter().zip(&batch.receipts).filter_map(|(member, receipt)| {
-            let (member, receipt) = (member.as_ref()?, receipt.as_ref()?);
-            (*receipt != member.receipt).then_some(receipt.as_str())
+            let receipt = receipt.as_ref()?;
+            let same = member.as_ref().is_some_and(|member| member.receipt == *receipt);
+            (!same).then_some(receipt.as_str())
         });
         let path = format!("/{}/users", self.audience);
         for payload in payloads(outdated) {

@@ -106,4 +106,18 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains(value), "{error:?}");
         }
     }
+
+    #[test]
+    fn no_type_shows_an_options_value() {
+        let value = "s3cr3t\nvalue";
+        for spec in specs() {
+            for option in spec.options {
+                let required = spec.options.iter().filter(|option| option.required).map(|option| (option.name, value));
+                let options: Vec<_> = required.chain([(option.name, value)]).collect();
+                if let Err(error) = connect(config(spec.name, &options)) {
+                    assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{}: {error:?}", spec.name);
+                }
+            }
+        }
+    }
 }
