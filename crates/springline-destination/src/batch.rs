@@ -75,7 +75,7 @@ pub struct Change<'a> {
 /// It shows no key and no field in `Debug`: both may be personal data.
 #[derive(Clone, PartialEq)]
 pub struct Batch {
-    /// The sync key of each row; a key occurs once in a run.
+    /// The sync key of each row. What happens to one key happens in the order of the rows.
     pub keys: Vec<String>,
     /// How each row differs.
     pub kinds: Vec<ChangeKind>,
