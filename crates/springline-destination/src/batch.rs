@@ -70,12 +70,12 @@ pub struct Change<'a> {
     pub payload_hash: &'a str,
 }
 
-/// Changes that travel together. The four columns have the same number of rows.
+/// Changes that travel together. All columns have the same number of rows.
 ///
 /// It shows no key and no field in `Debug`: both may be personal data.
 #[derive(Clone, PartialEq)]
 pub struct Batch {
-    /// The sync key of each row; a key occurs once in a run.
+    /// The sync key of each row. What happens to one key happens in the order of the rows.
     pub keys: Vec<String>,
     /// How each row differs.
     pub kinds: Vec<ChangeKind>,
@@ -83,6 +83,9 @@ pub struct Batch {
     pub payload_hashes: Vec<String>,
     /// One column per mapped destination field; null for removed rows.
     pub fields: RecordBatch,
+    /// What the destination gave for each row when it last took it, such as its own id of the record; a change or a
+    /// removal may need it. Where an answer gives new ones, they stand here when the outcomes are told.
+    pub receipts: Vec<Option<String>>,
 }
 
 impl std::fmt::Debug for Batch {
@@ -116,7 +119,19 @@ impl Batch {
                 ),
             });
         }
-        Ok(Self { keys, kinds, payload_hashes, fields })
+        Ok(Self { keys, kinds, payload_hashes, fields, receipts: vec![None; rows] })
+    }
+
+    /// The same rows with what the destination gave for them.
+    ///
+    /// # Errors
+    /// [`DestinationError::Batch`] when there is not one for each row.
+    pub fn with_receipts(self, receipts: Vec<Option<String>>) -> Result<Self, DestinationError> {
+        if receipts.len() != self.len() {
+            let message = format!("it has {} rows and {} receipts", self.len(), receipts.len());
+            return Err(DestinationError::Batch { message });
+        }
+        Ok(Self { receipts, ..self })
     }
 
     /// Number of rows.
@@ -159,6 +174,7 @@ impl Batch {
             kinds: self.kinds[start..end].to_vec(),
             payload_hashes: self.payload_hashes[start..end].to_vec(),
             fields: self.fields.slice(start, end - start),
+            receipts: self.receipts[start..end].to_vec(),
         }
     }
 
@@ -171,13 +187,16 @@ impl Batch {
         let mut keys = Vec::new();
         let mut kinds = Vec::new();
         let mut payload_hashes = Vec::new();
-        for (change, _) in self.changes().zip(&mask).filter(|(_, kept)| **kept) {
+        let mut receipts = Vec::new();
+        let rows = self.changes().zip(&self.receipts).zip(&mask).filter(|(_, kept)| **kept);
+        for ((change, receipt), _) in rows {
             keys.push(change.key.to_owned());
             kinds.push(change.kind);
             payload_hashes.push(change.payload_hash.to_owned());
+            receipts.push(receipt.clone());
         }
         let fields = filter_record_batch(&self.fields, &BooleanArray::from(mask))?;
-        Ok(Self { keys, kinds, payload_hashes, fields })
+        Ok(Self { keys, kinds, payload_hashes, fields, receipts })
     }
 
     /// The rows of all parts, in order; `None` when there is no part.
@@ -194,11 +213,13 @@ impl Batch {
             return Err(DestinationError::Batch { message: "its parts differ in their columns".into() });
         }
         let fields = concat_batches(&schema, parts.iter().map(|part| &part.fields))?;
-        let mut all = Self { keys: Vec::new(), kinds: Vec::new(), payload_hashes: Vec::new(), fields };
+        let (keys, kinds, payload_hashes, receipts) = Default::default();
+        let mut all = Self { keys, kinds, payload_hashes, fields, receipts };
         for part in parts {
             all.keys.extend(part.keys);
             all.kinds.extend(part.kinds);
             all.payload_hashes.extend(part.payload_hashes);
+            all.receipts.extend(part.receipts);
         }
         Ok(Some(all))
     }
@@ -220,11 +241,15 @@ mod tests {
     #[test]
     fn slice_clamps_and_filter_keeps_order() {
         let batch = batch_of(&[("a", ChangeKind::Added), ("b", ChangeKind::Removed), ("c", ChangeKind::Changed)]);
+        let batch = batch.with_receipts(vec![None, Some("2".into()), Some("3".into())]).unwrap();
+        assert_eq!(batch.slice(1, 1).receipts, [Some("2".to_owned())]);
         assert_eq!(keys(&batch.slice(1, 99)), ["b", "c"]);
         assert!(batch.slice(7, 1).is_empty());
         let kept = batch.filter(|change| change.kind.operation() == Operation::Upsert).unwrap();
         assert_eq!(keys(&kept), ["a", "c"]);
         assert_eq!(kept.fields.num_rows(), 2);
+        assert_eq!(kept.receipts, [None, Some("3".to_owned())]);
+        assert!(kept.clone().with_receipts(vec![None]).is_err());
         assert_eq!(kept.operation(), Some(Operation::Upsert));
         assert_eq!(batch.operation(), None);
     }

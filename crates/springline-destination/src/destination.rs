@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, DestinationError, DestinationSpec, Limits, Mode};
+use crate::{Batch, DestinationError, DestinationSpec, FieldSpec, Limits, Mode, RemovalKind};
 
 /// Ids of what `prepare` created or found at the destination (a list, an audience), by a name of the destination's
 /// choice. The caller keeps them and hands them in again with the next run.
@@ -35,6 +35,18 @@ pub struct SyncContext {
     pub as_of: String,
     /// What earlier runs prepared.
     pub resources: Resources,
+    /// What becomes of removed rows; `None` leaves it to the first of [`DestinationSpec::removals`].
+    pub removal: Option<RemovalKind>,
+    /// The rows of this run are all that the destination is to hold, and there are so many of them; whatever else it
+    /// holds goes. `None` where the run sends changes.
+    pub replaces: Option<u64>,
+}
+
+impl SyncContext {
+    /// What becomes of removed rows at a destination of this type.
+    pub fn removal(&self, spec: &DestinationSpec) -> RemovalKind {
+        self.removal.or_else(|| spec.removals.first().copied()).unwrap_or(RemovalKind::Delete)
+    }
 }
 
 /// Which try of which request this is.
@@ -56,6 +68,10 @@ pub enum Outcome {
     Accepted {
         /// What to ask for, with [`Destination::poll`].
         job: String,
+        /// The row's name within the job, where the destination tells rows apart: see [`JobEnd::rows`]. It holds no
+        /// personal value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<String>,
     },
     /// The destination refused it.
     Rejected {
@@ -77,6 +93,9 @@ pub enum Answer {
     Ok,
     /// One outcome per row, in the order of the batch.
     Partial(Vec<Outcome>),
+    /// The same, with what the destination gave for each row: see [`Batch::receipts`]. A row without a new one keeps
+    /// the one it has.
+    WithReceipts(Vec<(Outcome, Option<String>)>),
     /// Nothing was taken, for a reason that passes.
     Retry {
         /// How long the destination asked to wait.
@@ -102,15 +121,72 @@ pub enum Answer {
     },
 }
 
+/// What a destination says of the requests it allows, in the headers or the body of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// The share of the allowance that is used: 0.0 is nothing, 1.0 and above is all of it.
+    pub used: f64,
+    /// Requests that are left of it, where the destination tells a number.
+    pub left: Option<u64>,
+    /// How long until the allowance is whole again.
+    pub resets_in: Option<Duration>,
+}
+
+/// What one row counts against the limits of a request, beside itself and its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// Objects of the request that the row becomes.
+    pub objects: usize,
+    /// Identifiers that the row carries.
+    pub identifiers: usize,
+}
+
 /// How an accepted job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
     /// Not known yet: ask again later.
     Pending,
-    /// Every row that was accepted under this job ended so.
-    Done(Outcome),
+    /// It has ended.
+    Done(JobEnd),
     /// The destination has no trace of it: its rows were never delivered.
     Lost,
+}
+
+/// How a job ended: in one way for all rows that were accepted under it, but for those that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEnd {
+    /// The outcome of every row that is not in `rows`.
+    pub outcome: Outcome,
+    /// The end of single rows, by the name in [`Outcome::Accepted`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rows: BTreeMap<String, RowEnd>,
+}
+
+/// How one row of a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowEnd {
+    /// Its outcome.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What the destination gave for it: see [`Batch::receipts`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+}
+
+impl From<Outcome> for JobEnd {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, rows: BTreeMap::new() }
+    }
+}
+
+impl JobEnd {
+    /// The end of a row that was accepted under the name `row`: its outcome, and what the destination gave for it.
+    pub fn of(&self, row: Option<&str>) -> (&Outcome, Option<&str>) {
+        match row.and_then(|row| self.rows.get(row)) {
+            Some(end) => (&end.outcome, end.receipt.as_deref()),
+            None => (&self.outcome, None),
+        }
+    }
 }
 
 /// One configured destination.
@@ -125,6 +201,24 @@ pub trait Destination: Send + Sync {
     /// Its pace, as its options have changed it.
     fn limits(&self) -> Limits {
         Limits::from(self.spec())
+    }
+
+    /// The fields it knows by name, as its options have changed them. The shared stack normalises and hashes the values
+    /// of these before [`Destination::send`] sees them.
+    fn fields(&self) -> Vec<FieldSpec> {
+        self.spec().fields.known().to_vec()
+    }
+
+    /// What row `row` of `batch` counts against [`crate::BatchLimits::objects`] and
+    /// [`crate::BatchLimits::identifiers`]. Asked only where one of them is set.
+    fn weight(&self, _batch: &Batch, _row: usize) -> Weight {
+        Weight { objects: 1, identifiers: 1 }
+    }
+
+    /// What the latest answer told of the allowance; `None` when it told nothing, or it was asked for already. The
+    /// shared stack asks after each answer and slows down before the destination refuses.
+    fn usage(&self) -> Option<Usage> {
+        None
     }
 
     /// Looks whether credentials and permissions suffice, without changing anything.
@@ -159,7 +253,33 @@ pub trait Destination: Send + Sync {
     ///
     /// # Errors
     /// When the end cannot be reached; the rows of open jobs are then polled by the next run.
-    async fn finish(&self, _context: &SyncContext) -> Result<Vec<(String, Outcome)>, DestinationError> {
+    async fn finish(&self, _context: &SyncContext) -> Result<Vec<(String, JobEnd)>, DestinationError> {
         Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_ends_for_each_row_and_outlives_the_process() {
+        let refused = Outcome::Rejected { code: "invalid".into(), message: "m".into(), retryable: false };
+        let mut end = JobEnd::from(Outcome::Delivered);
+        end.rows.insert("a".into(), RowEnd { outcome: refused.clone(), receipt: None });
+        end.rows.insert("b".into(), RowEnd { outcome: Outcome::Delivered, receipt: Some("01".into()) });
+        let written = serde_json::to_value(&end).unwrap();
+        let rejected = json!({ "outcome": "rejected", "code": "invalid", "message": "m", "retryable": false });
+        let delivered = json!({ "outcome": "delivered", "receipt": "01" });
+        let outcome = json!({ "outcome": "delivered" });
+        assert_eq!(written, json!({ "outcome": outcome, "rows": { "a": rejected, "b": delivered } }));
+        let read: JobEnd = serde_json::from_value(written).unwrap();
+        assert_eq!(read.of(Some("a")), (&refused, None));
+        assert_eq!(read.of(Some("b")), (&Outcome::Delivered, Some("01")));
+        assert_eq!(read.of(Some("c")), (&Outcome::Delivered, None));
+        assert_eq!(read.of(None), (&Outcome::Delivered, None));
     }
 }

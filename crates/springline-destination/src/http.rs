@@ -4,7 +4,7 @@
 //! Must not know: any destination's paths or bodies. No text it yields holds a URL, which may carry a token.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 
-use crate::Answer;
+use crate::{Answer, Usage};
 
 /// Most characters of a destination's error text that are kept.
 const MESSAGE_LENGTH: usize = 300;
@@ -152,6 +152,56 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
+/// The names of the headers that tell how many requests are left, and in which unit they count time.
+pub(crate) struct UsageHeaders {
+    /// Requests allowed in the window.
+    pub(crate) limit: &'static str,
+    /// Requests left of them.
+    pub(crate) remaining: &'static str,
+    /// Time until the window ends, or its length.
+    pub(crate) reset: &'static str,
+    /// The unit of `reset`.
+    pub(crate) unit: Duration,
+}
+
+/// `RateLimit-Limit`, `-Remaining` and `-Reset` in seconds:
+/// <https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-06#section-5>.
+pub(crate) const RATE_LIMIT: UsageHeaders = UsageHeaders {
+    limit: "ratelimit-limit",
+    remaining: "ratelimit-remaining",
+    reset: "ratelimit-reset",
+    unit: Duration::from_secs(1),
+};
+
+/// What the headers of an answer tell of the allowance; `None` unless limit and remaining are there as numbers.
+pub(crate) fn usage(headers: &HeaderMap, names: &UsageHeaders) -> Option<Usage> {
+    // A limit may be followed by the windows it stands for: `100, 100;w=10`.
+    let number =
+        |name: &str| -> Option<u32> { headers.get(name)?.to_str().ok()?.split([',', ';']).next()?.trim().parse().ok() };
+    let (limit, left) = (number(names.limit)?, number(names.remaining)?);
+    let used = 1.0 - f64::from(left) / f64::from(limit.max(1));
+    let resets_in = number(names.reset).and_then(|reset| names.unit.checked_mul(reset));
+    Some(Usage { used: used.max(0.0), left: Some(left.into()), resets_in })
+}
+
+/// The latest usage that a destination was told, until it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct LatestUsage(Mutex<Option<Usage>>);
+
+impl LatestUsage {
+    /// Keeps what an answer told, if it told anything.
+    pub(crate) fn note(&self, usage: Option<Usage>) {
+        if usage.is_some() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = usage;
+        }
+    }
+
+    /// Hands out what was kept, once.
+    pub(crate) fn take(&self) -> Option<Usage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// Classifies a request that got no answer.
 pub(crate) fn unanswered(error: reqwest::Error) -> Answer {
     let mut reasons = Vec::new();
@@ -276,6 +326,29 @@ mod tests {
         assert_eq!(after("soon"), None);
         assert_eq!(after("-5"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn usage_is_read_from_headers_that_hold_numbers() {
+        let told = |limit: &str, remaining: &str, reset: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("ratelimit-limit", limit.parse().unwrap());
+            headers.insert("ratelimit-remaining", remaining.parse().unwrap());
+            reset.map(|reset| headers.insert("ratelimit-reset", reset.parse().unwrap()));
+            usage(&headers, &RATE_LIMIT)
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(
+            told("100", "25", Some("8")),
+            Some(Usage { used: 0.75, left: Some(25), resets_in: Some(seconds(8)) })
+        );
+        assert_eq!(told("10, 10;w=1", "10", None), Some(Usage { used: 0.0, left: Some(10), resets_in: None }));
+        // More left than allowed is nothing used; a limit of zero is all used.
+        assert_eq!(told("10", "20", None).map(|usage| usage.used), Some(0.0));
+        assert_eq!(told("0", "0", None).map(|usage| usage.used), Some(1.0));
+        assert_eq!(told("many", "3", None), None);
+        assert_eq!(told("10", "-1", None), None);
+        assert_eq!(usage(&HeaderMap::new(), &RATE_LIMIT), None);
     }
 
     #[test]

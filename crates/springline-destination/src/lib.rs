@@ -13,6 +13,7 @@ mod destinations;
 mod encode;
 mod error;
 mod http;
+mod normalise;
 mod spec;
 #[cfg(test)]
 mod testing;
@@ -20,9 +21,13 @@ mod testing;
 pub use batch::{Batch, Change, ChangeKind, Operation};
 pub use config::DestinationConfig;
 pub use deliver::{DeliveryReport, Policy, deliver};
-pub use destination::{Answer, Attempt, Destination, JobState, Outcome, Resources, SyncContext};
+pub use destination::{
+    Answer, Attempt, Destination, JobEnd, JobState, Outcome, Resources, RowEnd, SyncContext, Usage, Weight,
+};
 pub use destinations::{connect, specs};
 pub use error::DestinationError;
+pub use normalise::Normaliser;
 pub use spec::{
-    ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Limits, Mode, OptionSpec, Removal,
+    ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Hashing, Limits, MappingProblem, Mode,
+    OptionSpec, Removal, RemovalKind,
 };

@@ -47,6 +47,8 @@ pub(crate) fn context(run_id: &str) -> SyncContext {
         fields: Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)])),
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
+        removal: None,
+        replaces: None,
     }
 }
 

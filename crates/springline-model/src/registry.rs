@@ -32,6 +32,10 @@ pub struct DestinationKind {
     pub modes: Vec<Mode>,
     /// The fields a sync may map, or `None` where any name will do.
     pub fields: Option<Vec<String>>,
+    /// The fields a sync must map.
+    pub required: Vec<String>,
+    /// The fields that records are found by: where there are any, a sync maps at least one of them.
+    pub identifiers: Vec<String>,
 }
 
 /// An option.

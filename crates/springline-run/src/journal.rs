@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use springline_destination::{Batch, Operation, Outcome};
+use springline_destination::{Batch, JobEnd, Operation, Outcome};
 
 use crate::RunError;
 
@@ -42,8 +42,8 @@ pub(crate) struct RowLine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Ended {
-    /// All its rows have this outcome.
-    Outcome(Outcome),
+    /// So its rows ended.
+    Done(JobEnd),
     /// The destination never got them.
     Lost,
 }
@@ -120,7 +120,7 @@ impl Journal {
         let mut jobs = HashMap::new();
         for line in self.lines()? {
             match line? {
-                Line::Row(RowLine { outcome: Outcome::Accepted { job }, .. }) => {
+                Line::Row(RowLine { outcome: Outcome::Accepted { job, .. }, .. }) => {
                     jobs.entry(job).or_insert(None);
                 }
                 Line::Job { job, ended } => {
@@ -137,7 +137,7 @@ impl Journal {
         let jobs = self.jobs()?;
         let mut rows = 0;
         for line in self.lines()? {
-            if let Line::Row(RowLine { outcome: Outcome::Accepted { job }, .. }) = line? {
+            if let Line::Row(RowLine { outcome: Outcome::Accepted { job, .. }, .. }) = line? {
                 rows += u64::from(jobs.get(&job).is_none_or(Option::is_none));
             }
         }
@@ -197,9 +197,12 @@ fn drop_torn_line(file: &File) -> std::io::Result<()> {
 }
 
 fn settle(row: RowLine, jobs: &HashMap<String, Option<Ended>>) -> Option<RowLine> {
-    let Outcome::Accepted { job } = &row.outcome else { return Some(row) };
+    let Outcome::Accepted { job, row: name } = &row.outcome else { return Some(row) };
     match jobs.get(job) {
-        Some(Some(Ended::Outcome(outcome))) => Some(RowLine { outcome: outcome.clone(), ..row }),
+        Some(Some(Ended::Done(end))) => {
+            let (outcome, _) = end.of(name.as_deref());
+            Some(RowLine { outcome: outcome.clone(), ..row })
+        }
         _ => None,
     }
 }

@@ -333,6 +333,8 @@ async fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result
         fields: Arc::new(arrow::datatypes::Schema::new(fields)),
         as_of: session.as_of.to_string(),
         resources: Default::default(),
+        removal: None,
+        replaces: None,
     })
 }
 
@@ -367,8 +369,8 @@ async fn send(
             Ok::<(), RunError>(())
         })
         .await?;
-    for (job, outcome) in destination.finish(context).await? {
-        journal.job(&job, Ended::Outcome(outcome))?;
+    for (job, end) in destination.finish(context).await? {
+        journal.job(&job, Ended::Done(end))?;
     }
     Ok(report)
 }

@@ -104,13 +104,22 @@ pub(crate) fn registry() -> Registry {
         options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
         modes: spec.modes.iter().map(|mode| model_mode(*mode)).collect(),
         fields: match spec.fields {
-            springline_destination::FieldRule::Any => None,
+            springline_destination::FieldRule::Any | springline_destination::FieldRule::Open(_) => None,
             springline_destination::FieldRule::Listed(fields) => {
                 Some(fields.iter().map(|f| f.name.to_owned()).collect())
             }
         },
+        required: fields_that(spec, |field| field.required),
+        identifiers: fields_that(spec, |field| field.identifier),
     });
     Registry { engines: engines.collect(), destinations: destinations.collect() }
+}
+
+fn fields_that(
+    spec: &springline_destination::DestinationSpec,
+    hold: impl Fn(&springline_destination::FieldSpec) -> bool,
+) -> Vec<String> {
+    spec.fields.known().iter().filter(|field| hold(field)).map(|field| field.name.to_owned()).collect()
 }
 
 fn model_mode(mode: springline_destination::Mode) -> Mode {

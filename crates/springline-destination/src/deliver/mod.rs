@@ -2,22 +2,26 @@
 //!
 //! Must not know: any particular destination, or where outcomes are kept.
 
+mod breaker;
+mod order;
 mod pace;
+mod rate;
 mod rebatch;
 mod request;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 
+use self::order::Order;
 use self::pace::Pace;
-use self::rebatch::Rebatcher;
+use self::rebatch::{Rebatcher, Request};
 use self::request::{End, Ended, Sender};
-use crate::{Batch, Destination, DestinationError, Outcome, SyncContext};
+use crate::{Batch, Destination, DestinationError, Mode, Outcome, SyncContext, normalise};
 
 /// How patient a delivery is.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +32,20 @@ pub struct Policy {
     pub first_delay: Duration,
     /// The longest a pause grows to.
     pub max_delay: Duration,
-    /// The longest one request may take with all its tries and pauses. A `Retry-After` beyond it ends the run at once.
+    /// The longest one request may take with all its tries and pauses. A `Retry-After` beyond it ends the run at once,
+    /// and so does an allowance that is used up for longer.
     pub budget: Duration,
+    /// Retries that a run may spend whatever its size.
+    pub retry_reserve: u32,
+    /// Retries that a run may spend beside the reserve, per request that ended. Beyond both the run stops.
+    pub retry_share: f64,
+    /// Failures in a row, of whatever requests, after which requests pause and one probe at a time is let through. An
+    /// answer with `Retry-After` is none: the destination is at work.
+    pub breaker_after: u32,
+    /// The pause before the first probe; doubles with each that fails, up to `max_delay`.
+    pub breaker_pause: Duration,
+    /// The run stops when so many probes in a row failed; at least 1.
+    pub breaker_probes: u32,
     /// Time for one try, unless the destination sets its own.
     pub request_timeout: Duration,
     /// The run stops when this many rows were refused by splitting and not one was taken: then the destination refuses
@@ -44,6 +60,11 @@ impl Default for Policy {
             first_delay: Duration::from_secs(1),
             max_delay: Duration::from_secs(60),
             budget: Duration::from_secs(300),
+            retry_reserve: 100,
+            retry_share: 0.5,
+            breaker_after: 10,
+            breaker_pause: Duration::from_secs(10),
+            breaker_probes: 4,
             request_timeout: Duration::from_secs(60),
             hopeless_after: 100,
         }
@@ -88,13 +109,18 @@ impl DeliveryReport {
 ///
 /// - Batches of any size come in; requests within [`Destination::limits`] go out. At most `concurrency` requests are in
 ///   flight, and beside them one batch of the stream and one unfilled request per operation are in memory.
+/// - Values of the fields that the destination declares leave normalised and hashed as it says.
+/// - The pace starts as the destination declares it. Refusals for a time halve the rate and the requests at once,
+///   successes bring them back, and [`Destination::usage`] lowers the rate before it comes to a refusal.
 /// - `on_outcomes` is awaited before any further request starts, so that the caller can write the outcomes down first.
-///   It gets each row once. A key must occur once in `rows`: requests may overtake each other.
+///   It gets each row once.
+/// - Rows of one key keep their order: a request starts after those before it that hold one of its keys have ended. One
+///   request holds a key once, unless the mode is [`Mode::Append`].
 /// - A request that is refused as a whole is halved until the refused rows are alone; those are rejected, their
 ///   neighbours delivered.
-/// - When a request cannot be settled within the policy, or the destination says that no request can succeed, the run
-///   stops: requests in flight are heard out, all other rows stay unsent, and the report says why. The stream is still
-///   read to its end, so that the report counts every row.
+/// - When a request cannot be settled within the policy, the destination keeps failing, or says that no request can
+///   succeed, the run stops: requests in flight are heard out, all other rows stay unsent, and the report says why. The
+///   stream is still read to its end, so that the report counts every row.
 ///
 /// `prepare` and `finish` are the caller's to call.
 ///
@@ -112,17 +138,20 @@ pub async fn deliver<E: From<DestinationError>>(
     mut on_outcomes: impl AsyncFnMut(&Batch, &[Outcome]) -> Result<(), E>,
 ) -> Result<DeliveryReport, E> {
     let limits = destination.limits();
-    let pace = Pace::new(limits.rate);
+    let pace = Pace::new(&limits, policy);
     let timeout = limits.timeout.unwrap_or(policy.request_timeout);
     let sender = Sender { destination, context, policy, pace: &pace, timeout };
-    let mut run = Run::new(policy, Rebatcher::new(limits), &pace);
+    let weigh = |batch: &Batch, row: usize| destination.weight(batch, row);
+    let mut run = Run::new(policy, Rebatcher::new(limits, context.mode == Mode::Append, &weigh), &pace);
     let mut in_flight = FuturesUnordered::new();
+    let fields = destination.fields();
+    let rows = rows.map(|batch| Ok::<_, E>(normalise::apply(&fields, batch?)?));
     let mut rows = std::pin::pin!(rows.fuse());
     let mut more = true;
     loop {
         while in_flight.len() < limits.concurrency.max(1) {
-            let Some((batch, request)) = run.next_request() else { break };
-            in_flight.push(sender.send(batch, request));
+            let Some((request, number)) = run.next_request() else { break };
+            in_flight.push(sender.send(request, number));
         }
         let hungry = more && run.waiting.is_empty();
         tokio::select! {
@@ -139,26 +168,28 @@ pub async fn deliver<E: From<DestinationError>>(
                     run.take_in_rest()?;
                 }
             },
-            else => return Ok(run.report),
+            else => return Ok(run.report()),
         }
     }
 }
 
 /// The books of one delivery.
 struct Run<'a> {
-    rebatcher: Rebatcher,
+    rebatcher: Rebatcher<'a>,
+    order: Order,
     pace: &'a Pace,
     hopeless_after: u64,
-    waiting: VecDeque<Batch>,
+    waiting: VecDeque<Request>,
     started: u64,
     report: DeliveryReport,
 }
 
 impl<'a> Run<'a> {
-    fn new(policy: &Policy, rebatcher: Rebatcher, pace: &'a Pace) -> Self {
+    fn new(policy: &Policy, rebatcher: Rebatcher<'a>, pace: &'a Pace) -> Self {
         let hopeless_after = policy.hopeless_after.max(1) as u64;
         Self {
             rebatcher,
+            order: Order::new(),
             pace,
             hopeless_after,
             waiting: VecDeque::new(),
@@ -167,79 +198,93 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn report(self) -> DeliveryReport {
+        DeliveryReport { stopped: self.pace.stopped(), ..self.report }
+    }
+
     fn take_in(&mut self, batch: Batch) -> Result<(), DestinationError> {
-        if self.report.stopped.is_some() {
+        if self.pace.is_stopped() {
             self.leave(&batch);
             return Ok(());
         }
-        self.waiting.extend(self.rebatcher.push(batch)?);
+        self.waiting.extend(self.rebatcher.push(batch, &mut self.order)?);
         Ok(())
     }
 
     fn take_in_rest(&mut self) -> Result<(), DestinationError> {
-        self.waiting.extend(self.rebatcher.finish()?);
+        self.waiting.extend(self.rebatcher.finish(&mut self.order)?);
         Ok(())
     }
 
-    /// The next batch to send with its ordinal; none once the run has stopped.
-    fn next_request(&mut self) -> Option<(Batch, u64)> {
-        if self.report.stopped.is_some() {
-            for batch in std::mem::take(&mut self.waiting) {
-                self.leave(&batch);
+    /// The next request that comes after none that is open, with its ordinal; none once the run has stopped.
+    fn next_request(&mut self) -> Option<(Request, u64)> {
+        if self.pace.is_stopped() {
+            for request in std::mem::take(&mut self.waiting) {
+                self.leave(&request.batch);
             }
         }
-        let batch = self.waiting.pop_front()?;
+        let free = |request: &Request| !request.after.iter().any(|before| self.order.is_open(*before));
+        let place = self.waiting.iter().position(free)?;
+        let request = self.waiting.remove(place)?;
         self.started += 1;
-        Some((batch, self.started))
+        Some((request, self.started))
     }
 
     /// Books the end of a request and gives what the caller must be told.
     fn end(&mut self, ended: Ended) -> Option<(Batch, Vec<Outcome>)> {
-        let Ended { batch, end, tries } = ended;
+        let Ended { request, end, tries } = ended;
         self.report.requests += tries;
         self.report.retries += tries.saturating_sub(1);
         match end {
             End::Outcomes(outcomes) => {
-                self.report.count(&outcomes);
-                Some((batch, outcomes))
+                self.pace.earn_retry();
+                Some(self.settle(request, outcomes))
             }
-            End::Split { code, reason } if batch.len() <= 1 => {
-                let outcomes = [Outcome::Rejected { code, message: reason.clone(), retryable: false }];
-                self.report.count(&outcomes);
+            End::Split { code, reason } if request.batch.len() <= 1 => {
+                let outcomes = vec![Outcome::Rejected { code, message: reason.clone(), retryable: false }];
+                let told = self.settle(request, outcomes);
                 self.stop_if_hopeless(&reason);
-                Some((batch, outcomes.into()))
+                Some(told)
             }
             End::Split { .. } => {
-                // First in the queue, so that a refused request is settled before new ones start.
-                let half = batch.len() / 2;
-                self.waiting.push_front(batch.slice(half, batch.len() - half));
-                self.waiting.push_front(batch.slice(0, half));
-                None
-            }
-            End::Stop(reason) => {
-                self.leave(&batch);
-                self.stop(reason);
+                self.halve(&request);
                 None
             }
             End::Stopped => {
-                self.leave(&batch);
+                self.leave(&request.batch);
                 None
             }
         }
+    }
+
+    fn settle(&mut self, request: Request, outcomes: Vec<Outcome>) -> (Batch, Vec<Outcome>) {
+        self.order.settle(request.serial, request.batch.len());
+        self.report.count(&outcomes);
+        (request.batch, outcomes)
+    }
+
+    /// Puts the halves of a request first in the queue, so that it is settled before new ones start.
+    fn halve(&mut self, request: &Request) {
+        let Request { batch, serial, .. } = request;
+        let half = batch.len() / 2;
+        let mut first = Request { batch: batch.slice(0, half), serial: *serial, after: Default::default() };
+        let mut second =
+            Request { batch: batch.slice(half, batch.len() - half), serial: *serial, after: Default::default() };
+        let keys: HashSet<&str> = batch.keys.iter().map(String::as_str).collect();
+        if keys.len() < batch.len() {
+            first.serial = self.order.part(*serial, half);
+            second.after.insert(first.serial);
+        }
+        self.waiting.push_front(second);
+        self.waiting.push_front(first);
     }
 
     fn stop_if_hopeless(&mut self, reason: &str) {
         let taken = self.report.delivered + self.report.accepted + self.report.unknown;
         if taken == 0 && self.report.rejected >= self.hopeless_after {
-            self.stop(format!("the destination refused the first {} rows one by one: {reason}", self.report.rejected));
+            let refused = self.report.rejected;
+            self.pace.stop(format!("the destination refused the first {refused} rows one by one: {reason}"));
         }
-    }
-
-    fn stop(&mut self, reason: String) {
-        // The reason may quote a row, so it goes to the report and not to the log.
-        tracing::warn!("delivery stopped");
-        self.pace.stop();
-        self.report.stopped.get_or_insert(reason);
     }
 
     fn leave(&mut self, batch: &Batch) {

@@ -5,16 +5,16 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use governor::Jitter;
 use tokio::time::Instant;
 
 use super::Policy;
-use super::pace::{Pace, Stopped};
+use super::pace::{Health, Pace, Stopped};
+use super::rebatch::Request;
 use crate::{Answer, Attempt, Batch, Destination, Outcome, SyncContext};
 
 /// How a request ended.
 pub(super) struct Ended {
-    pub(super) batch: Batch,
+    pub(super) request: Request,
     pub(super) end: End,
     /// Tries, the first one included; 0 when the run was stopped before.
     pub(super) tries: u64,
@@ -27,9 +27,7 @@ pub(super) enum End {
     Outcomes(Vec<Outcome>),
     /// The request was refused as a whole.
     Split { code: String, reason: String },
-    /// No answer that settles it; no further request may go, for this reason.
-    Stop(String),
-    /// The run was stopped by another request.
+    /// No answer that settles it, and no further request may go: the pace knows why.
     Stopped,
 }
 
@@ -50,25 +48,28 @@ struct Spent {
 }
 
 impl Sender<'_> {
-    /// Sends `batch` as request number `request` until its end is known.
-    pub(super) async fn send(&self, batch: Batch, request: u64) -> Ended {
+    /// Sends `request` as number `number` of the run until its end is known.
+    pub(super) async fn send(&self, mut request: Request, number: u64) -> Ended {
         let mut spent = Spent { started: Instant::now(), backoff: self.backoff(), reauthenticated: false };
         let mut tries = 0;
         let end = loop {
-            if self.pace.pass().await == Err(Stopped) {
-                break End::Stopped;
-            }
+            let Ok(permit) = self.pace.enter().await else { break End::Stopped };
             tries += 1;
-            let answer = self.try_once(&batch, Attempt { number: tries, request }).await;
-            if let Some(end) = self.settle(answer, batch.len(), &mut spent).await {
-                break end;
+            let mut answer = self.try_once(&request, Attempt { number: tries, request: number }).await;
+            keep_receipts(&mut request.batch, &mut answer);
+            let (health, reason) = health(&answer);
+            self.pace.leave(&permit, health, reason, self.destination.usage());
+            match self.settle(answer, request.batch.len(), &mut spent).await {
+                Ok(Some(end)) => break end,
+                Ok(None) => {}
+                Err(Stopped) => break End::Stopped,
             }
         };
-        Ended { batch, end, tries: u64::from(tries) }
+        Ended { request, end, tries: u64::from(tries) }
     }
 
-    async fn try_once(&self, batch: &Batch, attempt: Attempt) -> Answer {
-        let sending = self.destination.send(self.context, batch, &attempt);
+    async fn try_once(&self, request: &Request, attempt: Attempt) -> Answer {
+        let sending = self.destination.send(self.context, &request.batch, &attempt);
         tokio::time::timeout(self.timeout, sending).await.unwrap_or_else(|_| Answer::Retry {
             after: None,
             reason: format!("no answer within {} s", self.timeout.as_secs_f32()),
@@ -76,45 +77,52 @@ impl Sender<'_> {
     }
 
     /// The end that `answer` means, or `None` once the wait before the next try is over.
-    async fn settle(&self, answer: Answer, rows: usize, spent: &mut Spent) -> Option<End> {
+    async fn settle(&self, answer: Answer, rows: usize, spent: &mut Spent) -> Result<Option<End>, Stopped> {
         match answer {
-            Answer::Ok => Some(End::Outcomes(vec![Outcome::Delivered; rows])),
-            Answer::Partial(outcomes) => Some(End::Outcomes(complete(outcomes, rows))),
-            Answer::Split { code, reason } => Some(End::Split { code, reason }),
-            Answer::Fatal { code, message } => Some(End::Stop(format!("{code}: {message}"))),
+            Answer::Ok => Ok(Some(End::Outcomes(vec![Outcome::Delivered; rows]))),
+            Answer::Partial(outcomes) => Ok(Some(End::Outcomes(complete(outcomes, rows)))),
+            Answer::WithReceipts(told) => {
+                let outcomes = told.into_iter().map(|(outcome, _)| outcome).collect();
+                Ok(Some(End::Outcomes(complete(outcomes, rows))))
+            }
+            Answer::Split { code, reason } => Ok(Some(End::Split { code, reason })),
+            Answer::Fatal { code, message } => self.stop(format!("{code}: {message}")),
             Answer::Reauthenticate if spent.reauthenticated => {
-                Some(End::Stop("the destination refuses the credentials even after they were renewed".into()))
+                self.stop("the destination refuses the credentials even after they were renewed".into())
             }
             Answer::Reauthenticate => {
                 spent.reauthenticated = true;
-                None
+                Ok(None)
             }
-            Answer::Retry { after, reason } => self.wait(after, reason, spent).await,
+            Answer::Retry { after, reason } => self.wait(after, &reason, spent).await.map(|()| None),
         }
     }
 
-    async fn wait(&self, after: Option<Duration>, reason: String, spent: &mut Spent) -> Option<End> {
+    fn stop<T>(&self, reason: String) -> Result<T, Stopped> {
+        self.pace.stop(reason);
+        Err(Stopped)
+    }
+
+    async fn wait(&self, after: Option<Duration>, reason: &str, spent: &mut Spent) -> Result<(), Stopped> {
         let Some(backoff) = spent.backoff.next() else {
-            return Some(End::Stop(format!("given up after {} tries: {reason}", self.policy.attempts.max(1))));
+            return self.stop(format!("given up after {} tries: {reason}", self.policy.attempts.max(1)));
         };
         // Full jitter: anything from nothing to the whole delay, so that clients that failed together part ways.
-        let wait = after.unwrap_or_else(|| Jitter::up_to(backoff) + Duration::ZERO);
+        let wait = after.unwrap_or_else(|| backoff.mul_f64(fastrand::f64()));
         let left = self.policy.budget.saturating_sub(spent.started.elapsed());
         if wait > left {
-            return Some(End::Stop(format!(
+            return self.stop(format!(
                 "given up: the next try would be in {} s, beyond the {} s a request may take: {reason}",
                 wait.as_secs(),
                 self.policy.budget.as_secs()
-            )));
+            ));
         }
+        self.pace.spend_retry(reason)?;
         tracing::debug!(seconds = wait.as_secs_f32(), "request will be tried again");
         if after.is_some() {
             self.pace.hold(wait);
         }
-        match self.pace.sleep(wait).await {
-            Ok(()) => None,
-            Err(Stopped) => Some(End::Stopped),
-        }
+        self.pace.sleep(wait).await
     }
 
     fn backoff(&self) -> ExponentialBackoff {
@@ -123,6 +131,25 @@ impl Sender<'_> {
             .with_max_delay(self.policy.max_delay)
             .with_max_times(self.policy.attempts.max(1) as usize - 1)
             .build()
+    }
+}
+
+/// Moves what the destination gave for the rows to the batch, from where the caller takes it with the outcomes.
+fn keep_receipts(batch: &mut Batch, answer: &mut Answer) {
+    let Answer::WithReceipts(rows) = answer else { return };
+    for (place, (_, receipt)) in batch.receipts.iter_mut().zip(rows) {
+        if let Some(receipt) = receipt.take() {
+            *place = Some(receipt);
+        }
+    }
+}
+
+/// What an answer tells of the destination, with the reason it gave. One that names a time to come back is at work.
+fn health(answer: &Answer) -> (Health, &str) {
+    match answer {
+        Answer::Retry { after: Some(_), reason } => (Health::Busy, reason),
+        Answer::Retry { after: None, reason } => (Health::Down, reason),
+        _ => (Health::Well, ""),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::testing::{added, batch_of, context, keys};
-use crate::{Answer, Attempt, BatchLimits, ChangeKind, DestinationSpec, Effect, FieldRule, Limits, Removal};
+use crate::{Answer, Attempt, BatchLimits, ChangeKind, DestinationSpec, Effect, FieldRule, Limits, Removal, Usage};
 
 static SPEC: DestinationSpec = DestinationSpec {
     name: "scripted",
@@ -17,12 +17,14 @@ static SPEC: DestinationSpec = DestinationSpec {
     options: &[],
     modes: crate::ALL_MODES,
     fields: FieldRule::Any,
-    batch: BatchLimits { rows: 10, bytes: None },
+    batch: BatchLimits::rows(10),
     homogeneous: true,
     rate: None,
     concurrency: 3,
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
+    removals: &[crate::RemovalKind::Delete],
+    members_expire: None,
 };
 
 type Script = Box<dyn Fn(&Batch, &Attempt) -> Answer + Send + Sync>;
@@ -34,6 +36,9 @@ struct Scripted {
     latency: Duration,
     seen: Mutex<Vec<(Vec<String>, Attempt, Instant)>>,
     at_once: Mutex<(usize, usize)>,
+    /// Requests allowed in a window of 60 seconds, which the answers tell of.
+    allowance: Option<u64>,
+    window: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Scripted {
@@ -44,6 +49,8 @@ impl Scripted {
             latency: Duration::from_millis(10),
             seen: Mutex::default(),
             at_once: Mutex::default(),
+            allowance: None,
+            window: Mutex::default(),
         }
     }
 
@@ -62,6 +69,16 @@ impl Destination for Scripted {
         self.limits
     }
 
+    fn usage(&self) -> Option<Usage> {
+        let allowance = self.allowance?;
+        let (began, used) = (*self.window.lock().unwrap())?;
+        Some(Usage {
+            used: used as f64 / allowance as f64,
+            left: Some(allowance - used),
+            resets_in: Some(Duration::from_secs(60).saturating_sub(began.elapsed())),
+        })
+    }
+
     async fn check(&self) -> Result<(), DestinationError> {
         Ok(())
     }
@@ -75,6 +92,15 @@ impl Destination for Scripted {
         }
         tokio::time::sleep(self.latency).await;
         self.at_once.lock().unwrap().0 -= 1;
+        if let Some(allowance) = self.allowance {
+            let mut window = self.window.lock().unwrap();
+            let (began, used) =
+                window.filter(|(began, _)| began.elapsed().as_secs() < 60).unwrap_or((Instant::now(), 0));
+            if used == allowance {
+                return Answer::Retry { after: None, reason: "429".into() };
+            }
+            *window = Some((began, used + 1));
+        }
         (self.script)(batch, attempt)
     }
 }
@@ -237,10 +263,124 @@ async fn retry_after_holds_every_request_back() {
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_stays_down_stops_the_run_and_rejects_nothing() {
     let destination = Scripted::new(|_, _| Answer::Retry { after: None, reason: "connection refused".into() });
-    let (report, told) = run(&destination, vec![added(0..95)]).await;
+    let start = Instant::now();
+    let patient = Policy { attempts: 20, ..Policy::default() };
+    let (report, told) = run_with(&destination, vec![added(0..95)], &patient).await;
     assert_eq!((report.unsent, report.rejected, told.len()), (95, 0, 0));
+    assert!(report.stopped.unwrap().contains("4 probes after pauses included: connection refused"));
+    // Ten failures in a row, those in flight beside the tenth, and the probes.
+    assert!((14..=16).contains(&report.requests), "{}", report.requests);
+    // Pauses of 10, 20, 40 and 60 seconds.
+    assert!(start.elapsed() >= Duration::from_secs(130), "{:?}", start.elapsed());
+
+    let alone = Policy { breaker_after: 100, ..Policy::default() };
+    let destination = Scripted::new(|_, _| Answer::Retry { after: None, reason: "connection refused".into() });
+    let (report, _) = run_with(&destination, vec![added(0..5)], &alone).await;
     assert!(report.stopped.unwrap().contains("8 tries: connection refused"));
-    assert!(report.requests <= 24, "{}", report.requests);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_comes_back_is_probed_once_and_then_gets_everything() {
+    let start = Instant::now();
+    let outage = Duration::from_secs(25);
+    let destination = Scripted::new(move |_, _| {
+        if start.elapsed() < outage { Answer::Retry { after: None, reason: "503".into() } } else { Answer::Ok }
+    });
+    let (report, _) = run(&destination, vec![added(0..400)]).await;
+    assert_eq!((report.delivered, &report.stopped), (400, &None));
+    assert!(report.retries <= 16, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_for_a_time_slow_the_run_down_to_what_the_destination_stands() {
+    // It takes five requests in any second and refuses the rest.
+    let taken = Mutex::new(Vec::<Instant>::new());
+    let mut destination = Scripted::new(move |_, _| {
+        let mut taken = taken.lock().unwrap();
+        taken.retain(|at| at.elapsed() < Duration::from_secs(1));
+        if taken.len() == 5 {
+            return Answer::Retry { after: Some(Duration::from_secs(1)), reason: "429".into() };
+        }
+        taken.push(Instant::now());
+        Answer::Ok
+    });
+    destination.limits.concurrency = 8;
+    let (report, _) = run(&destination, vec![added(0..5_000)]).await;
+    assert_eq!((report.delivered, &report.stopped), (5_000, &None));
+    // Without adapting, two of three requests would be refused.
+    assert!(report.retries < 150, "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_spends_no_more_retries_than_its_requests_earn() {
+    // Each request passes at its second try, so no request alone gives a reason to stop.
+    let destination = Scripted::new(|_, attempt| match attempt.number {
+        1 => Answer::Retry { after: None, reason: "503".into() },
+        _ => Answer::Ok,
+    });
+    let policy = Policy { retry_reserve: 5, retry_share: 0.5, ..Policy::default() };
+    let (report, _) = run_with(&destination, vec![added(0..1_000)], &policy).await;
+    // Five of the reserve and one for two requests: n retries need n requests that earn n / 2.
+    assert!((5..=12).contains(&report.retries), "{report:?}");
+    assert!(report.stopped.unwrap().contains("tried again: 503"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_destination_tells_of_its_allowance_prevents_refusals() {
+    let mut destination = Scripted::new(|_, _| Answer::Ok);
+    destination.allowance = Some(100);
+    let start = Instant::now();
+    let (report, _) = run(&destination, vec![added(0..1_500)]).await;
+    assert_eq!((report.delivered, report.retries), (1_500, 0));
+    // 75 at full speed, 25 spread over what is left of the window, and the next window once it has begun.
+    assert!((60..90).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_on_one_key_reach_the_destination_in_order() {
+    let mut destination = Scripted::new(|_, _| Answer::Ok);
+    destination.limits.concurrency = 8;
+    destination.latency = Duration::from_secs(1);
+    let moves: Vec<_> = (0..40).map(|row| format!("k{row}")).collect();
+    let mut rows: Vec<_> = moves.iter().map(|key| (key.as_str(), ChangeKind::Removed)).collect();
+    rows.extend(moves.iter().map(|key| (key.as_str(), ChangeKind::Added)));
+    let seen = Mutex::new(Vec::new());
+    let batches = stream::iter([Ok::<_, DestinationError>(batch_of(&rows))]);
+    let report = deliver(&destination, &context("r1"), batches, &Policy::default(), async |batch, _| {
+        seen.lock().unwrap().push((batch.operation(), Instant::now()));
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!((report.delivered, report.requests), (80, 8));
+    // The four requests of a kind still run at once.
+    let (removed, again): (Vec<_>, Vec<_>) =
+        seen.into_inner().unwrap().into_iter().partition(|(operation, _)| *operation == Some(crate::Operation::Delete));
+    assert!(removed.iter().zip(&removed[1..]).all(|(one, next)| one.1 == next.1));
+    assert!(again.iter().all(|(_, at)| *at - removed[0].1 == Duration::from_secs(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_of_a_refused_request_keep_the_order_of_a_key() {
+    let mut destination = Scripted::new(|batch, _| match batch.len() {
+        1 => Answer::Ok,
+        _ => Answer::Split { code: "http_400".into(), reason: "one at a time".into() },
+    });
+    destination.latency = Duration::from_secs(1);
+    let rows: Vec<_> = (0..4).map(|row| ("a".to_owned(), ChangeKind::Added, row.to_string())).collect();
+    let mut context = context("r1");
+    context.mode = crate::Mode::Append;
+    let told = Mutex::new(Vec::new());
+    let batches = stream::iter([Ok::<_, DestinationError>(crate::testing::batch_of_texts(&rows))]);
+    deliver(&destination, &context, batches, &Policy::default(), async |batch, _| {
+        let text = arrow::array::AsArray::as_string::<i32>(batch.fields.column(0)).value(0).to_owned();
+        told.lock().unwrap().push(text);
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(told.into_inner().unwrap(), ["0", "1", "2", "3"]);
+    assert_eq!(destination.at_once.lock().unwrap().1, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -299,7 +439,7 @@ async fn outcomes_per_row_are_counted_and_missing_ones_are_retryable() {
         Answer::Partial(vec![
             Outcome::Delivered,
             Outcome::Unknown,
-            Outcome::Accepted { job: "j".into() },
+            Outcome::Accepted { job: "j".into(), row: None },
             Outcome::Rejected { code: "http_400".into(), message: "no".into(), retryable: false },
         ])
     });

@@ -23,7 +23,7 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, JobState, Outcome, Removal, Resources, SyncContext,
+    Effect, FieldRule, JobEnd, JobState, Outcome, Removal, RemovalKind, Resources, SyncContext,
 };
 
 /// What the type declares.
@@ -43,7 +43,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     ],
     modes: ALL_MODES,
     fields: FieldRule::Any,
-    batch: BatchLimits { rows: 8_192, bytes: None },
+    batch: BatchLimits::rows(8_192),
     homogeneous: false,
     rate: None,
     // Rows keep the order they come in.
@@ -53,6 +53,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
                away before the next run",
     },
     removal: Removal::ByKey,
+    removals: &[RemovalKind::Delete],
+    members_expire: None,
 };
 
 struct FileDestination {
@@ -173,7 +175,7 @@ impl Destination for FileDestination {
             return Answer::Fatal { code: "file".into(), message: "the file is not open".into() };
         };
         match file.writer.write(batch, &context.key_field) {
-            Ok(()) => Answer::Partial(vec![Outcome::Accepted { job: file.job.clone() }; batch.len()]),
+            Ok(()) => Answer::Partial(vec![Outcome::Accepted { job: file.job.clone(), row: None }; batch.len()]),
             Err(error) => {
                 // The part may hold half of these rows, so it must not become a file. Its rows are polled as lost.
                 let message = self.write_error("write", &file.part, error).to_string();
@@ -186,13 +188,13 @@ impl Destination for FileDestination {
     async fn poll(&self, _context: &SyncContext, job: &str) -> Result<JobState, DestinationError> {
         let path = self.project_dir.join(job);
         match path.try_exists() {
-            Ok(true) => Ok(JobState::Done(Outcome::Delivered)),
+            Ok(true) => Ok(JobState::Done(Outcome::Delivered.into())),
             Ok(false) => Ok(JobState::Lost),
             Err(source) => Err(self.error("look for", &path, source)),
         }
     }
 
-    async fn finish(&self, context: &SyncContext) -> Result<Vec<(String, Outcome)>, DestinationError> {
+    async fn finish(&self, context: &SyncContext) -> Result<Vec<(String, JobEnd)>, DestinationError> {
         let key = (context.sync.clone(), context.run_id.clone());
         let Some(file) = self.open.lock().await.remove(&key) else { return Ok(Vec::new()) };
         let Open { writer, job, part, last } = file;
@@ -200,7 +202,7 @@ impl Destination for FileDestination {
         let (from, to) = (part.clone(), last.clone());
         let published = tokio::task::spawn_blocking(move || publish(&written, &from, &to)).await;
         published.map_err(io::Error::other).flatten().map_err(|source| self.error("publish", &last, source))?;
-        Ok(vec![(job, Outcome::Delivered)])
+        Ok(vec![(job, Outcome::Delivered.into())])
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Body: `{"sync_id","run_id","batch","op","rows":[{"key","op","fields"}]}`. `op` of the body is `upsert` or `delete`
 //! for all its rows; `op` of a row is `added`, `changed` or `removed`; `fields` of a removed row is null. A receiver may
-//! answer 207 with `{"results":[{"key","status","error"}]}` to settle each row by itself.
+//! answer 207 with `{"results":[{"key","status","error"}]}` to settle each row by itself, and tell with
+//! `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` how many requests it still takes.
 //! Signature: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 //!
 //! Must not know: retries and batching.
@@ -28,7 +29,7 @@ use crate::encode::{in_utc, json_objects, json_string};
 use crate::spec::{option, secret};
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, Limits, Operation, Outcome, Removal, SyncContext, http,
+    Effect, FieldRule, Limits, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http,
 };
 
 /// What the type declares.
@@ -52,7 +53,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     ],
     modes: ALL_MODES,
     fields: FieldRule::Any,
-    batch: BatchLimits { rows: 100, bytes: Some(1024 * 1024) },
+    batch: BatchLimits { bytes: Some(1024 * 1024), ..BatchLimits::rows(100) },
     homogeneous: true,
     rate: None,
     concurrency: 4,
@@ -61,6 +62,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
                its repeat after a killed run, carries the same webhook-id",
     },
     removal: Removal::ByKey,
+    removals: &[RemovalKind::Delete],
+    members_expire: None,
 };
 
 struct Webhook {
@@ -72,6 +75,7 @@ struct Webhook {
     allow_private: bool,
     timeout: Duration,
     limits: Limits,
+    usage: http::LatestUsage,
 }
 
 /// Makes a webhook from its options.
@@ -100,6 +104,7 @@ pub(super) fn connect(
         allow_private,
         timeout,
         limits,
+        usage: http::LatestUsage::default(),
     }))
 }
 
@@ -156,6 +161,10 @@ impl Destination for Webhook {
         self.limits
     }
 
+    fn usage(&self) -> Option<Usage> {
+        self.usage.take()
+    }
+
     /// Resolves the host and opens a connection; it posts nothing, for a receiver may act on any request.
     async fn check(&self) -> Result<(), DestinationError> {
         let unreachable = |message: String| DestinationError::Unreachable { destination: self.name.clone(), message };
@@ -189,7 +198,10 @@ impl Destination for Webhook {
             }
         }
         match request.body(body).send().await {
-            Ok(response) => classify(response, batch).await,
+            Ok(response) => {
+                self.usage.note(http::usage(response.headers(), &http::RATE_LIMIT));
+                classify(response, batch).await
+            }
             Err(error) => http::unanswered(error),
         }
     }

@@ -129,6 +129,16 @@ fn check_kind(decl: &SyncDecl, mode: Mode, kind: &DestinationKind, out: &mut Vec
         let hint = format!("its modes are {}", modes.join(", "));
         out.push(Diagnostic::error(Code::UnsupportedMode, span, message).hint(hint));
     }
+    let before = out.len();
+    check_fields(decl, kind, out);
+    // A name that does not exist is often the missing one, misspelt.
+    if out.len() == before {
+        check_missing(decl, kind, out);
+    }
+}
+
+/// Fields that the destination does not have.
+fn check_fields(decl: &SyncDecl, kind: &DestinationKind, out: &mut Vec<Diagnostic>) {
     let Some(fields) = &kind.fields else { return };
     for (field, _) in decl.map.0.iter().filter(|(field, _)| !fields.contains(&field.value)) {
         let message = format!("destinations of type `{}` have no field `{}`", kind.name, field.value);
@@ -137,6 +147,23 @@ fn check_kind(decl: &SyncDecl, mode: Mode, kind: &DestinationKind, out: &mut Vec
             Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
             None => diagnostic.hint(format!("its fields are {}", fields.join(", "))),
         });
+    }
+}
+
+/// Fields that the destination cannot do without.
+fn check_missing(decl: &SyncDecl, kind: &DestinationKind, out: &mut Vec<Diagnostic>) {
+    let mapped = |name: &String| decl.map.0.iter().any(|(field, _)| field.value == *name);
+    let mut missing = |what: String, hint: String| {
+        let message =
+            format!("sync `{}` maps no {what}, which destinations of type `{}` need", decl.name.value, kind.name);
+        out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint(hint));
+    };
+    let lacking: Vec<_> = kind.required.iter().filter(|field| !mapped(field)).collect();
+    for field in &lacking {
+        missing(format!("`{field}`"), format!("add `{field}: …` under `map:`"));
+    }
+    if lacking.is_empty() && !kind.identifiers.is_empty() && !kind.identifiers.iter().any(mapped) {
+        missing("field that a record is found by".into(), format!("map one of {}", kind.identifiers.join(", ")));
     }
 }
 

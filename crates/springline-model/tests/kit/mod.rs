@@ -21,6 +21,8 @@ pub fn registry() -> Registry {
         options,
         modes: modes.to_vec(),
         fields: fields.map(|f| f.iter().map(|f| (*f).to_owned()).collect()),
+        required: Vec::new(),
+        identifiers: fields.map(|f| vec![f[0].to_owned()]).unwrap_or_default(),
     };
     let webhook = &[
         "secret",
@@ -39,7 +41,7 @@ pub fn registry() -> Registry {
         destinations: vec![
             destination("file", options(&[], &["path", "format", "null"]), Mode::ALL, None),
             destination("webhook", options(&["url"], webhook), Mode::ALL, None),
-            // A type with a list of fields and few modes, as those of ad platforms are.
+            // A type with a list of fields, the first of them an identifier, and few modes, as those of ad platforms are.
             destination("audience", options(&["account"], &[]), &[Mode::Mirror], Some(&["EMAIL", "PHONE"])),
         ],
     }

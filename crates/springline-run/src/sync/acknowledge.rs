@@ -43,7 +43,7 @@ pub(super) async fn recover(
     let open = journal.jobs()?.into_iter().filter(|(_, ended)| ended.is_none());
     for (job, _) in open {
         match destination.poll(context, &job).await? {
-            JobState::Done(outcome) => journal.job(&job, Ended::Outcome(outcome))?,
+            JobState::Done(end) => journal.job(&job, Ended::Done(end))?,
             JobState::Lost => journal.job(&job, Ended::Lost)?,
             JobState::Pending => return Err(RunError::Pending { sync: context.sync.clone(), job }),
         }

@@ -83,9 +83,10 @@ async fn write(folder: &Path, options: &[(&str, &str)], batch: Batch) -> PathBuf
     .unwrap();
     assert_eq!(report.accepted as usize, jobs.len());
     let settled = destination.finish(&context).await.unwrap();
-    let [(job, Outcome::Delivered)] = &settled[..] else { panic!("{settled:?}") };
-    assert!(jobs.iter().all(|outcome| *outcome == Outcome::Accepted { job: job.clone() }));
-    assert_eq!(destination.poll(&context, job).await.unwrap(), JobState::Done(Outcome::Delivered));
+    let [(job, end)] = &settled[..] else { panic!("{settled:?}") };
+    assert_eq!(*end, Outcome::Delivered.into());
+    assert!(jobs.iter().all(|outcome| *outcome == Outcome::Accepted { job: job.clone(), row: None }));
+    assert_eq!(destination.poll(&context, job).await.unwrap(), JobState::Done(Outcome::Delivered.into()));
     folder.join(job)
 }
 
@@ -255,7 +256,7 @@ async fn a_run_that_dies_leaves_no_final_file_and_its_job_is_lost() {
     first.prepare(&context("r1")).await.unwrap();
     let answer = first.send(&context("r1"), &added(0..3), &Attempt { number: 1, request: 1 }).await;
     let Answer::Partial(outcomes) = answer else { panic!("{answer:?}") };
-    let Outcome::Accepted { job } = &outcomes[0] else { panic!("{outcomes:?}") };
+    let Outcome::Accepted { job, .. } = &outcomes[0] else { panic!("{outcomes:?}") };
     drop(first);
     fs::write(out.join(".other.part"), "another sync").unwrap();
     assert_eq!(files(&out), [".other.part", ".vips.part"]);

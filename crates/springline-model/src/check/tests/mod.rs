@@ -26,6 +26,8 @@ fn registry() -> Registry {
             options: vec![option("path", true), option("format", false)],
             modes: vec![Mode::Upsert, Mode::Mirror],
             fields: None,
+            required: Vec::new(),
+            identifiers: Vec::new(),
         }],
     }
 }

@@ -1,0 +1,148 @@
+//! The protocol of a sync, explored: every order of steps, crashes and lost answers for small sizes.
+//!
+//! In every state that can be reached must hold: two runs do not overlap, no more rows can repeat than were on their way,
+//! a job that is pending is written down, and, once everything has calmed down, the destination holds what is wanted.
+//! The model is broken on purpose, rule by rule, to see that each property can fail.
+
+#[path = "protocol/model.rs"]
+mod model;
+
+use std::collections::{HashMap, VecDeque};
+
+use self::model::{Machine, Protocol, State, Step, World};
+
+/// States beyond which a search is given up: a test must not eat the machine.
+const MOST_STATES: usize = 3_000_000;
+
+/// What a search found.
+#[derive(Debug)]
+enum Found {
+    /// Every state that can be reached is well; their number.
+    Nothing(usize),
+    /// What does not hold, and the steps that lead there.
+    Flaw(String, Vec<Step>),
+}
+
+/// Breadth first, so that a flaw comes with the shortest way to it.
+fn search(protocol: Protocol, world: World) -> Found {
+    let machine = Machine { protocol, world };
+    let mut places: HashMap<State, usize> = HashMap::new();
+    let mut came_by: Vec<(usize, Option<Step>)> = Vec::new();
+    let mut queue = VecDeque::from([(machine.start(), 0, None)]);
+    while let Some((state, from, step)) = queue.pop_front() {
+        if places.contains_key(&state) {
+            continue;
+        }
+        let place = came_by.len();
+        came_by.push((from, step));
+        if let Err(flaw) = machine.check(&state) {
+            return Found::Flaw(flaw, way(&came_by, place));
+        }
+        assert!(place < MOST_STATES, "the world is too large: {world:?}");
+        let next: Vec<_> = machine.steps(&state).into_iter().map(|step| (machine.after(&state, step), step)).collect();
+        places.insert(state, place);
+        queue.extend(
+            next.into_iter().filter(|(state, _)| !places.contains_key(state)).map(|(s, step)| (s, place, Some(step))),
+        );
+    }
+    Found::Nothing(places.len())
+}
+
+fn way(came_by: &[(usize, Option<Step>)], mut place: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while let (from, Some(step)) = came_by[place] {
+        steps.push(step);
+        place = from;
+    }
+    steps.reverse();
+    steps
+}
+
+fn holds(name: &str, protocol: Protocol, world: World) -> usize {
+    match search(protocol, world) {
+        Found::Nothing(states) => {
+            println!("{name}: {states} states");
+            states
+        }
+        Found::Flaw(flaw, steps) => panic!("{name}: {flaw} after {steps:?}"),
+    }
+}
+
+fn fails(name: &str, protocol: Protocol, world: World, expected: &str) {
+    match search(protocol, world) {
+        Found::Nothing(states) => panic!("{name}: {states} states and no flaw"),
+        Found::Flaw(flaw, steps) => {
+            println!("{name}: {flaw}: {steps:?}");
+            assert!(flaw.contains(expected), "{name}: {flaw} after {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn as_built_nothing_is_lost_over_crashes_while_wishes_do_not_go_back() {
+    let calm = World::CALM;
+    let worlds = [
+        ("plain", calm),
+        ("refusals", World { refuses: true, ..calm }),
+        ("jobs", World { jobs: true, crashes: 1, ..calm }),
+        ("jobs that overtake", World { jobs: true, overtaking: true, crashes: 0, ..calm }),
+        ("deduplication", World { deduplicates: true, ..calm }),
+    ];
+    let states: usize = worlds.map(|(name, world)| holds(name, Protocol::AS_BUILT, world)).iter().sum();
+    println!("as built: {states} states");
+}
+
+#[test]
+fn mended_nothing_is_lost_whatever_is_wished_lost_or_crashes() {
+    let reverts = World { reverts: true, ..World::CALM };
+    let worlds = [
+        ("crashes", reverts),
+        ("lost answers", World { crashes: 1, losses: 1, ..reverts }),
+        ("refusals", World { refuses: true, crashes: 1, losses: 1, ..reverts }),
+        ("jobs", World { jobs: true, crashes: 1, edits: 1, ..reverts }),
+        ("deduplication", World { deduplicates: true, ..reverts }),
+        ("two hosts", World { hosts: 2, crashes: 1, ..reverts }),
+    ];
+    let states: usize = worlds.map(|(name, world)| holds(name, Protocol::MENDED, world)).iter().sum();
+    println!("mended: {states} states");
+}
+
+/// Each of these is a weakness of the protocol as built, or an assumption that it rests on.
+#[test]
+fn the_limits_of_the_protocol_are_known() {
+    let (built, mended, calm) = (Protocol::AS_BUILT, Protocol::MENDED, World::CALM);
+    let reverts = World { reverts: true, ..calm };
+    fails("a wish goes back while its row is on its way at a crash", built, reverts, "lost");
+    let lost_answer = World { crashes: 0, losses: 1, ..reverts };
+    fails("a wish goes back after an answer was lost", built, lost_answer, "lost");
+    let ids = Protocol { recovery_ends_a_run: false, ..mended };
+    let deduplicates = World { deduplicates: true, ..reverts };
+    fails("an id comes again after two crashes", ids, deduplicates, "lost");
+    let overtaken = Protocol { doubts_overtaken_journals: false, ..mended };
+    let hosts = World { hosts: 2, crashes: 1, ..reverts };
+    fails("a host comes back with a journal that another run has overtaken", overtaken, hosts, "lost");
+    fails("a request arrives after the next run", mended, World { late: true, ..reverts }, "lost");
+    let overtaking = World { jobs: true, overtaking: true, crashes: 1, ..calm };
+    fails("a job that nobody knows of ends after a later one", mended, overtaking, "lost");
+    fails("a lease runs out while its holder sleeps", mended, World { hosts: 2, sleepers: true, ..calm }, "overlap");
+}
+
+#[test]
+fn each_rule_is_needed() {
+    let (mended, world) = (Protocol::MENDED, World { reverts: true, ..World::CALM });
+    let (narrow, jobs) = (World { concurrency: 1, crashes: 0, ..world }, World { jobs: true, ..world });
+    let unflushed = Protocol { flushes: false, ..mended };
+    fails("outcomes are not flushed: rows repeat", unflushed, narrow, "can repeat");
+    fails("outcomes are not flushed: jobs are forgotten", unflushed, jobs, "nobody knows of it");
+    let hasty = Protocol { waits_for_the_answer: false, ..mended };
+    fails("a row is acknowledged when it is sent", hasty, world, "lost");
+    let early = Protocol { clears_last: false, ..mended };
+    fails("the journal is cleared before the ledger has it", early, world, "lost");
+    let forgetful = Protocol { recovers: false, ..mended };
+    fails("the journal of a run that died is dropped", forgetful, world, "lost");
+    let impatient = Protocol { waits_for_jobs: false, ..mended };
+    let overtaking = World { overtaking: true, crashes: 0, ..jobs };
+    fails("a run does not wait for the jobs of the last", impatient, overtaking, "lost");
+    let open = Protocol { lease: false, ..mended };
+    fails("there is no lease", open, World { hosts: 2, ..world }, "overlap");
+}
