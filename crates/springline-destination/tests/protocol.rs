@@ -3,6 +3,7 @@
 //! In every state that can be reached must hold: two runs do not overlap, no more rows can repeat than were on their way,
 //! a job that is pending is written down, and, once everything has calmed down, the destination holds what is wanted.
 //! The model is broken on purpose, rule by rule, to see that each property can fail.
+#![allow(clippy::panic, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "protocol/model.rs"]
 mod model;

@@ -595,7 +595,6 @@ impl Machine {
 }
 
 impl State {
-    #[allow(clippy::expect_used)]
     fn process(&mut self, h: usize) -> &mut Process {
         self.hosts[h].process.as_mut().expect("only a running process takes this step")
     }
