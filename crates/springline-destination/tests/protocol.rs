@@ -3,6 +3,7 @@
 //! In every state that can be reached must hold: two runs do not overlap, no more rows can repeat than were on their way,
 //! a job that is pending is written down, and, once everything has calmed down, the destination holds what is wanted.
 //! The model is broken on purpose, rule by rule, to see that each property can fail.
+#![allow(clippy::panic, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "protocol/model.rs"]
 mod model;
@@ -84,7 +85,7 @@ fn as_built_nothing_is_lost_over_crashes_while_wishes_do_not_go_back() {
     let worlds = [
         ("plain", calm),
         ("refusals", World { refuses: true, ..calm }),
-        ("jobs", World { jobs: true, crashes: 1, ..calm }),
+        ("jobs", World { jobs: true, crashes: 1, edits: 1, ..calm }),
         ("jobs that overtake", World { jobs: true, overtaking: true, crashes: 0, ..calm }),
         ("deduplication", World { deduplicates: true, ..calm }),
     ];
@@ -115,7 +116,7 @@ fn the_limits_of_the_protocol_are_known() {
     fails("a wish goes back while its row is on its way at a crash", built, reverts, "lost");
     let lost_answer = World { crashes: 0, losses: 1, ..reverts };
     fails("a wish goes back after an answer was lost", built, lost_answer, "lost");
-    let ids = Protocol { recovery_ends_a_run: false, ..mended };
+    let ids = Protocol { ends_before_clearing: false, ..mended };
     let deduplicates = World { deduplicates: true, ..reverts };
     fails("an id comes again after two crashes", ids, deduplicates, "lost");
     let overtaken = Protocol { doubts_overtaken_journals: false, ..mended };

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 /// Keys that may be remembered before the remembered ones are looked through for the first time.
 const SLACK: usize = 16_384;
@@ -16,18 +16,36 @@ const SLACK: usize = 16_384;
 pub(super) struct Order {
     hasher: RandomState,
     /// The last request that took a key. It may have ended.
-    last: HashMap<u64, u64>,
+    last: HashMap<u64, u64, BuildHasherDefault<Hashed>>,
     /// Rows without an outcome by open request.
     open: HashMap<u64, usize>,
     serial: u64,
     look_through_at: usize,
 }
 
+/// The keys of the map are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 impl Order {
     pub(super) fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            last: HashMap::new(),
+            last: HashMap::default(),
             open: HashMap::new(),
             serial: 0,
             look_through_at: SLACK,

@@ -2,8 +2,9 @@
 //!
 //! Body: `{"sync_id","run_id","batch","op","rows":[{"key","op","fields"}]}`. `op` of the body is `upsert` or `delete`
 //! for all its rows; `op` of a row is `added`, `changed` or `removed`; `fields` of a removed row is null. A receiver may
-//! answer 207 with `{"results":[{"key","status","error"}]}` to settle each row by itself, and tell with
-//! `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` how many requests it still takes.
+//! answer 207 with `{"results":[{"key","status","error"}]}` to settle each row by itself; with another success the rows
+//! that such results leave out were taken. `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` tell how many
+//! requests it still takes.
 //! Signature: <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>.
 //!
 //! Must not know: retries and batching.
@@ -275,14 +276,12 @@ async fn classify(response: Response, batch: &Batch) -> Answer {
         let after = http::retry_after(response.headers(), Timestamp::now());
         return Answer::Retry { after, reason: format!("the receiver answered {}", status.as_u16()) };
     }
-    if status == StatusCode::MULTI_STATUS {
+    if status.is_success() {
         return match http::body(response).await {
-            Ok(body) => Answer::Partial(row_outcomes(&body, batch)),
+            Ok(body) if status == StatusCode::MULTI_STATUS => Answer::Partial(row_outcomes(&body, batch)),
+            Ok(body) => taken(&body, batch),
             Err(error) => http::unanswered(error),
         };
-    }
-    if status.is_success() {
-        return Answer::Ok;
     }
     if status.is_redirection() {
         let message = "the receiver answered with a redirect, which is not followed; put the final address in `url`";
@@ -306,6 +305,16 @@ async fn classify(response: Response, batch: &Batch) -> Answer {
     }
 }
 
+/// A success takes every row but those that its body, where it holds results, says were refused.
+fn taken(body: &[u8], batch: &Batch) -> Answer {
+    let Ok(reply) = serde_json::from_slice::<Reply>(body) else { return Answer::Ok };
+    let by_key = outcomes_by_key(&reply);
+    if by_key.values().all(|outcome| *outcome == Outcome::Delivered) {
+        return Answer::Ok;
+    }
+    Answer::Partial(batch.keys.iter().map(|key| by_key.get(key).cloned().unwrap_or(Outcome::Delivered)).collect())
+}
+
 #[derive(Deserialize)]
 struct Reply {
     results: Vec<Value>,
@@ -322,6 +331,12 @@ fn row_outcomes(body: &[u8], batch: &Batch) -> Vec<Outcome> {
         let outcome = rejected("bad_answer", "the receiver's 207 answer is not {\"results\": [{\"key\", \"status\"}]}");
         return vec![outcome; batch.len()];
     };
+    let by_key = outcomes_by_key(&reply);
+    let silent = || rejected("no_result", "the receiver's answer holds no result for this row");
+    batch.keys.iter().map(|key| by_key.get(key).cloned().unwrap_or_else(silent)).collect()
+}
+
+fn outcomes_by_key(reply: &Reply) -> HashMap<String, Outcome> {
     let mut by_key: HashMap<String, Outcome> = HashMap::new();
     for result in &reply.results {
         let Some((key, outcome)) = row_outcome(result) else { continue };
@@ -330,8 +345,7 @@ fn row_outcomes(body: &[u8], batch: &Batch) -> Vec<Outcome> {
             by_key.insert(key, outcome);
         }
     }
-    let silent = || rejected("no_result", "the receiver's answer holds no result for this row");
-    batch.keys.iter().map(|key| by_key.get(key).cloned().unwrap_or_else(silent)).collect()
+    by_key
 }
 
 fn row_outcome(result: &Value) -> Option<(String, Outcome)> {

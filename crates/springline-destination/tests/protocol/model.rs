@@ -31,8 +31,8 @@ pub(crate) struct Protocol {
     pub(crate) lease: bool,
     /// A row is noted as on its way before it is sent; without an outcome its ledger entry is in doubt.
     pub(crate) notes_what_is_sent: bool,
-    /// Taking in the journal of a run that died counts as a run that ended, for the ids of requests.
-    pub(crate) recovery_ends_a_run: bool,
+    /// For the ids of requests a run has ended before its journal is cleared, also one that died.
+    pub(crate) ends_before_clearing: bool,
     /// A journal that another host's run has overtaken puts its rows in doubt, and is not believed.
     pub(crate) doubts_overtaken_journals: bool,
 }
@@ -46,12 +46,16 @@ impl Protocol {
         waits_for_jobs: true,
         lease: true,
         notes_what_is_sent: false,
-        recovery_ends_a_run: false,
+        ends_before_clearing: false,
         doubts_overtaken_journals: false,
     };
     /// With all that the search found to be needed.
-    pub(crate) const MENDED: Self =
-        Self { notes_what_is_sent: true, recovery_ends_a_run: true, doubts_overtaken_journals: true, ..Self::AS_BUILT };
+    pub(crate) const MENDED: Self = Self {
+        notes_what_is_sent: true,
+        ends_before_clearing: true,
+        doubts_overtaken_journals: true,
+        ..Self::AS_BUILT
+    };
 }
 
 /// What may happen around the runs.
@@ -436,6 +440,12 @@ impl Machine {
             Phase::Recover => self.recover(next, h),
             Phase::TakeIn(earlier) => {
                 self.take_in(next, h);
+                if self.protocol.ends_before_clearing {
+                    next.epoch = next.process(h).run;
+                    next.process(h).epoch = next.epoch;
+                    next.runs += 1;
+                    next.process(h).run = next.runs;
+                }
                 next.process(h).phase = match (earlier, self.protocol.clears_last) {
                     (_, true) => Phase::Clear(earlier),
                     (true, false) => Phase::Compare,
@@ -444,12 +454,6 @@ impl Machine {
             }
             Phase::Clear(earlier) => {
                 clear(next, h);
-                if earlier && self.protocol.recovery_ends_a_run {
-                    next.epoch = next.process(h).run;
-                    next.process(h).epoch = next.epoch;
-                    next.runs += 1;
-                    next.process(h).run = next.runs;
-                }
                 next.process(h).phase = match (earlier, self.protocol.clears_last) {
                     (_, false) => Phase::TakeIn(earlier),
                     (true, true) => Phase::Compare,
@@ -472,7 +476,9 @@ impl Machine {
                 self.begin_to_take_in(next, h, false);
             }
             Phase::Record => {
-                next.epoch = next.process(h).run;
+                if !self.protocol.ends_before_clearing {
+                    next.epoch = next.process(h).run;
+                }
                 end(next, h);
             }
         }
@@ -589,7 +595,6 @@ impl Machine {
 }
 
 impl State {
-    #[allow(clippy::expect_used)]
     fn process(&mut self, h: usize) -> &mut Process {
         self.hosts[h].process.as_mut().expect("only a running process takes this step")
     }

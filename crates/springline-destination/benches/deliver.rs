@@ -1,0 +1,201 @@
+//! `deliver` to a receiver on this machine against a bare client loop that posts bodies of the same size.
+//!
+//! `cargo bench -p springline-destination --bench deliver --profile dev -- 1000000` prints, for each way, the processor
+//! time of the client's process (the receiver is another), the time on the wall and the peak of memory. `bare` posts
+//! one ready-made body again and again; `encode` is the same loop that makes each row and writes it with serde_json;
+//! `source` makes the rows for `deliver` and sends nothing: what the caller's side costs.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{Int64Array, RecordBatch, StringArray};
+use futures::{Stream, StreamExt, stream};
+use springline_destination::{
+    Batch, ChangeKind, DestinationConfig, DestinationError, Mode, Policy, SyncContext, connect, deliver,
+};
+
+const BATCH: usize = 1_000;
+const AT_ONCE: usize = 4;
+/// Rows of one batch of the stream, as an engine gives them.
+const CHUNK: usize = 8_192;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    match &arguments[..] {
+        [way] if way == "receive" => receive(),
+        [way, url, rows] => measure(way, url, rows.parse().unwrap()),
+        _ => compare(arguments.first().map_or("200000", String::as_str)),
+    }
+}
+
+/// Runs every way in a process of its own, against one receiver.
+fn compare(rows: &str) {
+    let this = std::env::current_exe().unwrap();
+    let mut receiver = Command::new(&this).arg("receive").stdout(Stdio::piped()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(receiver.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    println!("{rows} rows in requests of {BATCH}, {AT_ONCE} at once");
+    for way in ["bare", "encode", "deliver", "source"] {
+        let status = Command::new(&this).args([way, url.trim(), rows]).status().unwrap();
+        assert!(status.success(), "{way}: {status}");
+    }
+    receiver.kill().unwrap();
+    receiver.wait().unwrap();
+}
+
+/// Takes whatever is posted; a thread for each connection.
+fn receive() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    println!("http://{}/", listener.local_addr().unwrap());
+    for stream in listener.incoming() {
+        std::thread::spawn(move || answer(stream.unwrap()));
+    }
+}
+
+fn answer(stream: TcpStream) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut reader = BufReader::with_capacity(256 * 1024, stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).ok()?;
+        reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+    }
+}
+
+fn measure(way: &str, url: &str, rows: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let start = Instant::now();
+    match way {
+        "bare" => runtime.block_on(bare(url, rows)),
+        "encode" => runtime.block_on(encode(url, rows)),
+        "deliver" => runtime.block_on(delivered(url, rows)),
+        _ => assert_eq!(runtime.block_on(changes(rows).fold(0, async |sum, batch| sum + batch.unwrap().len())), rows),
+    }
+    let took = start.elapsed().as_secs_f64();
+    // Processor time in user and system mode, in hundredths of a second: fields 14 and 15 of proc(5).
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let seconds = |field: usize| fields[field].parse::<f64>().unwrap() / 100.0;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+    println!("{way:8} user {:6.2} s  system {:6.2} s  wall {took:6.2} s  peak {peak}", seconds(11), seconds(12));
+}
+
+/// One body, of the size that `deliver` sends, posted as often.
+async fn bare(url: &str, rows: usize) {
+    let client = client();
+    let body = bytes::Bytes::from(body(100_000));
+    stream::iter(0..rows / BATCH).for_each_concurrent(AT_ONCE, async |_| post(&client, url, body.clone()).await).await;
+}
+
+/// A body of its own for each request.
+async fn encode(url: &str, rows: usize) {
+    let client = client();
+    let starts = stream::iter((0..rows).step_by(BATCH));
+    starts.for_each_concurrent(AT_ONCE, async |start| post(&client, url, body(start).into()).await).await;
+}
+
+fn client() -> reqwest::Client {
+    // It fails only when the process has a provider already, and then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+async fn post(client: &reqwest::Client, url: &str, body: bytes::Bytes) {
+    let request = client.post(url).header("content-type", "application/json").body(body);
+    assert!(request.send().await.unwrap().status().is_success());
+}
+
+fn body(start: usize) -> String {
+    #[derive(serde::Serialize)]
+    struct Row {
+        key: String,
+        op: &'static str,
+        fields: Fields,
+    }
+    #[derive(serde::Serialize)]
+    struct Fields {
+        email: String,
+        name: &'static str,
+        score: usize,
+    }
+    let fields = |row| Fields { email: email(row), name: "Ann Example", score: row };
+    let rows: Vec<Row> =
+        (start..start + BATCH).map(|row| Row { key: key(row), op: "added", fields: fields(row) }).collect();
+    let rows = serde_json::to_string(&rows).unwrap();
+    format!(r#"{{"sync_id":"vips","run_id":"run_1","batch":1,"op":"upsert","rows":{rows}}}"#)
+}
+
+async fn delivered(url: &str, rows: usize) {
+    let options = [
+        ("url", url.to_owned()),
+        ("allow_private_addresses", "true".to_owned()),
+        ("batch_rows", BATCH.to_string()),
+        ("concurrency", AT_ONCE.to_string()),
+    ];
+    let options = options.map(|(name, value)| (name.to_owned(), value)).into();
+    let config = DestinationConfig { name: "bench".into(), kind: "webhook".into(), options, project_dir: ".".into() };
+    let destination = connect(config).unwrap();
+    let context = SyncContext {
+        sync: "vips".into(),
+        run_id: "run_1".into(),
+        previous_run: None,
+        mode: Mode::Mirror,
+        key_field: "id".into(),
+        fields: fields(0..0).schema(),
+        as_of: "2024-06-30T00:00:00Z".into(),
+        resources: BTreeMap::new(),
+    };
+    let report =
+        deliver(&*destination, &context, changes(rows), &Policy::default(), async |_, _| Ok::<_, DestinationError>(()))
+            .await
+            .unwrap();
+    assert_eq!((report.delivered, &report.stopped), (rows as u64, &None), "{report:?}");
+}
+
+fn changes(rows: usize) -> impl Stream<Item = Result<Batch, DestinationError>> {
+    let chunks = (0..rows).step_by(CHUNK).map(move |start| {
+        let range = start..(start + CHUNK).min(rows);
+        let keys: Vec<String> = range.clone().map(key).collect();
+        let hashes = range.clone().map(|row| format!("{row:032x}")).collect();
+        Batch::new(keys, vec![ChangeKind::Added; range.len()], hashes, fields(range))
+    });
+    stream::iter(chunks)
+}
+
+fn fields(range: std::ops::Range<usize>) -> RecordBatch {
+    let emails: StringArray = range.clone().map(|row| Some(email(row))).collect();
+    let names: StringArray = range.clone().map(|_| Some("Ann Example")).collect();
+    let scores: Int64Array = range.map(|row| Some(row as i64)).collect();
+    RecordBatch::try_from_iter_with_nullable([
+        ("email", Arc::new(emails) as _, true),
+        ("name", Arc::new(names) as _, true),
+        ("score", Arc::new(scores) as _, true),
+    ])
+    .unwrap()
+}
+
+fn key(row: usize) -> String {
+    format!("customer-{row:08}")
+}
+
+fn email(row: usize) -> String {
+    format!("customer.{row}@example.com")
+}
