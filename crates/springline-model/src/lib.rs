@@ -26,14 +26,14 @@ pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{
-    Asked, Budget, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather,
-    Guards, History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
-    RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
-    ValueExpr, Within,
+    Asked, Audit, Budget, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId,
+    Gather, Guards, History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship,
+    RelationshipId, RelationshipKind, Retention, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source,
+    SourceId, StatePlace, Sync, Target, Unit, ValueExpr, Within,
 };
 pub use reference::{language_page, schemas};
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use show::expression_text;
 pub use source_map::{FileId, Position, SourceMap, Span};
 pub use spelling::{Kept, Respelled, Rewritten, Spelling, respell};
-pub use uses::{Use, uses_of_column};
+pub use uses::{Use, uses_of_column, uses_of_segment};

@@ -47,6 +47,8 @@ pub struct Project {
     pub targets: Vec<Target>,
     /// What one command may read and cost.
     pub budget: Budget,
+    /// For how long records are kept.
+    pub retention: Retention,
     /// The tables.
     pub sources: Vec<Source>,
     /// The entities.
@@ -125,6 +127,8 @@ pub struct Target {
     pub engine: String,
     /// The schema for Springline's own tables.
     pub state_schema: String,
+    /// Where the state of syncs is kept.
+    pub state: StatePlace,
     /// What reading a TiB costs, where that is how the warehouse charges.
     pub price_per_tib: Option<f64>,
     /// The engine's options, templates not yet rendered.
@@ -154,6 +158,8 @@ pub struct Source {
     pub table: TableName,
     /// The column that is different in every row, if declared.
     pub primary_key: Option<String>,
+    /// The column with the instant at which a row was last written, if declared.
+    pub updated_at: Option<String>,
     /// The columns the project uses.
     pub columns: Vec<Column>,
     /// Where it is declared.
@@ -523,6 +529,10 @@ pub struct Sync {
     pub map: Vec<Mapping>,
     /// What stops a run before anything is sent.
     pub guards: Guards,
+    /// What is recorded of its runs.
+    pub audit: Audit,
+    /// Words by which it is chosen.
+    pub tags: Vec<String>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -578,8 +588,41 @@ pub struct Guards {
     pub max_removed: Option<Limit>,
     /// More rows to add than this.
     pub max_added: Option<Limit>,
+    /// More rows to change than this.
+    pub max_changed: Option<Limit>,
     /// Fewer rows than this in the sync.
-    pub min_rows: Option<u64>,
+    pub min_rows: Option<Limit>,
+    /// A table that the sync reads has no row as young as this.
+    pub freshness: Option<Within>,
+}
+
+/// Where the state of syncs is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StatePlace {
+    /// In the state schema of the warehouse.
+    #[default]
+    Warehouse,
+    /// In a folder below the project's.
+    Local,
+}
+
+/// What is recorded of the runs of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// Their counts and steps.
+    #[default]
+    Runs,
+    /// Which row went where and when, too.
+    Rows,
+}
+
+/// For how long records are kept; for ever where there is no length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Of the runs of syncs and their steps.
+    pub runs: Option<Within>,
+    /// Of the rows delivered.
+    pub deliveries: Option<Within>,
 }
 
 /// A number of rows, or a share of those acknowledged before.
