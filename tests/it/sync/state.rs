@@ -200,7 +200,8 @@ async fn every_row_is_recorded_where_that_is_asked_for() {
         let mut expected =
             ["hook a upsert delivered", "hook b upsert rejected", "hook c upsert delivered", "hook a delete delivered"];
         let mut rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-        (rows.sort_unstable(), expected.sort_unstable());
+        rows.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(rows, expected, "{}", world.target);
 
         // As of years later all that is old.
