@@ -1,127 +1,18 @@
 //! A segment delivered to a webhook, with everything that goes wrong between the two.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
-use springline_tests::{Output, Plan, Receiver, Request, SECRET, postgres, postgres_env, springline};
-use tempfile::TempDir;
+use springline_tests::Plan;
 
-const ROWS: usize = 250;
+mod guards;
+mod many;
+mod modes;
+mod state;
+mod world;
 
-/// A small project on one target, whose only table can be changed.
-struct World {
-    folder: TempDir,
-    target: &'static str,
-    env: Vec<(&'static str, String)>,
-    receiver: Receiver,
-    rows: BTreeMap<String, String>,
-}
-
-impl World {
-    async fn local() -> Self {
-        Self::new("local", Vec::new()).await
-    }
-
-    async fn postgres() -> Option<Self> {
-        let options = postgres()?.options;
-        let world = Self::new("pg", postgres_env(&options)).await;
-        world.psql("CREATE TABLE customers (customer_id text, city text)");
-        world.store();
-        Some(world)
-    }
-
-    async fn new(target: &'static str, env: Vec<(&'static str, String)>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let receiver = Receiver::start().await;
-        let project = format!(
-            r#"name: shop
-version: 1
-default_target: local
-targets:
-  local: {{ engine: datafusion, path: data }}
-  pg: {{ engine: postgres, host: "{{{{ env('PGHOST') }}}}", port: "{{{{ env('PGPORT') }}}}", user: "{{{{ env('PGUSER') }}}}", database: "{{{{ env('PGDATABASE') }}}}" }}
-sources:
-  - {{ name: customers, table: customers, primary_key: customer_id, columns: {{ customer_id: string, city: string }} }}
-entities:
-  - {{ name: customer, source: customers, primary_key: customer_id }}
-segments:
-  - {{ name: settled, entity: customer, where: {{ field: city, ne: nowhere }} }}
-destinations:
-  - {{ name: hook, type: webhook, url: "{}", secret: "{SECRET}", allow_private_addresses: true, batch_rows: 10, concurrency: 2 }}
-  - {{ name: files, type: file, path: "out/{{sync}}_{{run}}.csv" }}
-syncs:
-  - {{ name: settled_to_hook, segment: settled, destination: hook, mode: mirror, key: customer_id, map: {{ city: city }} }}
-  - {{ name: settled_to_files, segment: settled, destination: files, mode: mirror, key: customer_id, map: {{ city: city }} }}
-  - {{ name: guarded, segment: settled, destination: hook, mode: mirror, key: customer_id, map: {{ city: city }}, guards: {{ max_removed: 10% }} }}
-  - {{ name: by_city, segment: settled, destination: hook, mode: mirror, key: city, map: {{ id: customer_id }} }}
-"#,
-            receiver.url
-        );
-        std::fs::create_dir_all(folder.path().join("data")).expect("a folder");
-        std::fs::write(folder.path().join("springline.yaml"), project).expect("a file");
-        let rows = (0..ROWS).map(|i| (format!("c{i:03}"), "Paris".to_owned())).collect();
-        let world = World { folder, target, env, receiver, rows };
-        if target == "local" {
-            world.store();
-        }
-        world
-    }
-
-    fn set(&mut self, key: &str, city: &str) {
-        self.rows.insert(key.to_owned(), city.to_owned());
-        self.store();
-    }
-
-    fn store(&self) {
-        if self.target == "local" {
-            let lines: String = self.rows.iter().map(|(key, city)| format!("{key},{city}\n")).collect();
-            std::fs::write(self.folder.path().join("data/customers.csv"), format!("customer_id,city\n{lines}"))
-                .expect("a file");
-        } else {
-            let rows: Vec<String> = self.rows.iter().map(|(key, city)| format!("('{key}', '{city}')")).collect();
-            self.psql(&format!("TRUNCATE customers; INSERT INTO customers VALUES {}", rows.join(", ")));
-        }
-    }
-
-    fn psql(&self, sql: &str) {
-        let status = Command::new("psql")
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql])
-            .envs(self.env.iter().cloned())
-            .status();
-        assert!(status.expect("psql starts").success(), "{sql}");
-    }
-
-    fn call(&self, args: &[&str]) -> springline_tests::Call {
-        let mut all = vec!["--target", self.target, "--as-of", "2024-06-30T00:00:00Z", "--format", "json"];
-        all.extend(args);
-        springline(self.folder.path(), &all).envs(&self.env)
-    }
-
-    fn apply(&self, sync: &str) -> Output {
-        self.call(&["sync", "apply", sync]).run()
-    }
-
-    fn out(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(self.folder.path().join("out")) else { return Vec::new() };
-        entries.map(|entry| entry.expect("an entry").path()).collect()
-    }
-}
-
-/// The keys of the rows of these requests with one operation.
-fn keys(requests: &[Request], op: &str) -> Vec<String> {
-    let rows = requests.iter().filter(|r| r.op == op).flat_map(|r| &r.rows);
-    let mut keys: Vec<String> = rows.map(|row| row["key"].as_str().expect("a key").to_owned()).collect();
-    keys.sort();
-    keys
-}
-
-fn counts(report: &Value) -> [u64; 4] {
-    ["added", "changed", "removed", "unchanged"]
-        .map(|name| report[name].as_u64().unwrap_or_else(|| panic!("{name} in {report}")))
-}
+use world::{ROWS, World, counts, keys, wait_until};
 
 /// First run, second run, one changed, one removed, one refused, and the plan of each beforehand.
 async fn story(mut world: World) {
@@ -176,13 +67,8 @@ async fn story(mut world: World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_differences_are_sent_from_files() {
-    story(World::local().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn only_differences_are_sent_from_postgres() {
-    if let Some(world) = World::postgres().await {
+async fn only_differences_are_sent() {
+    for world in World::all().await {
         story(world).await;
     }
 }
@@ -290,13 +176,8 @@ async fn killed(world: World) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_loses_nothing_from_files() {
-    killed(World::local().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_process_loses_nothing_from_postgres() {
-    if let Some(world) = World::postgres().await {
+async fn a_killed_process_loses_nothing() {
+    for world in World::all().await {
         killed(world).await;
     }
 }
@@ -360,12 +241,4 @@ async fn keys_that_are_not_unique_are_an_error_with_examples() {
     assert_eq!(world.receiver.requests(), 0);
     let left = world.folder.path().join(".springline/state/desired_by_city/manifest.json");
     assert!(!left.exists(), "customers' values are left behind after a failed run");
-}
-
-fn wait_until(mut done: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

@@ -22,6 +22,8 @@ pub struct Plan {
     pub down: Option<u16>,
     /// Rows of these keys are refused with a 422 of their own in a 207 answer.
     pub refused: BTreeSet<String>,
+    /// Rows of these keys are refused with a 503 of their own in a 207 answer: they may pass later.
+    pub busy: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
 }
@@ -103,14 +105,17 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     };
     let body: Value = serde_json::from_slice(&body).expect("the body is JSON");
     let rows = body["rows"].as_array().expect("rows").clone();
-    let (refused, kept): (Vec<Value>, Vec<Value>) =
-        rows.into_iter().partition(|row| plan.refused.contains(row["key"].as_str().expect("a key")));
+    let is_in = |keys: &BTreeSet<String>, row: &Value| keys.contains(row["key"].as_str().expect("a key"));
+    let (refused, rows): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(|row| is_in(&plan.refused, row));
+    let (busy, kept): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(|row| is_in(&plan.busy, row));
     let result = |row: &Value, status: u16| json!({ "key": row["key"], "status": status, "error": (status >= 400).then_some("blocked by the receiver") });
-    let results: Vec<Value> =
-        kept.iter().map(|r| result(r, 200)).chain(refused.iter().map(|r| result(r, 422))).collect();
+    let results: Vec<Value> = [(&kept, 200), (&refused, 422), (&busy, 503)]
+        .iter()
+        .flat_map(|(rows, status)| rows.iter().map(|r| result(r, *status)))
+        .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
-    let status = if refused.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }
 

@@ -11,7 +11,7 @@ pub type RelExpr = Expr<ColumnRef>;
 /// A column of a relation in scope.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ColumnRef {
-    /// The alias of the relation in the FROM of the same SELECT.
+    /// The alias of the relation in the FROM of the same SELECT; empty in a statement about one table.
     pub relation: String,
     /// The column's name.
     pub column: String,

@@ -1,7 +1,7 @@
 //! What a warehouse is asked to do. Each form has one shell template per dialect; a dialect that lacks
 //! a template lacks the capability, and the plan takes another way.
 
-use crate::{Query, TableName, Type};
+use crate::{Query, RelExpr, TableName, Type};
 
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,13 @@ pub enum Statement {
     },
     /// Rows updated, inserted and deleted by key, at one instant.
     Merge(Merge),
+    /// The rows of a table for which a condition is true, removed at one instant.
+    Delete {
+        /// The table.
+        table: TableName,
+        /// The condition; its columns are those of the table, their relation is empty.
+        filter: RelExpr,
+    },
     /// A table removed, if it exists.
     DropTable {
         /// The table.

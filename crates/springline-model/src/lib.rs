@@ -4,6 +4,7 @@
 //! engines and destinations exist is handed in as data (see [`Registry`]).
 
 mod check;
+mod delivery;
 mod diagnostic;
 mod explanation;
 mod expr;
@@ -20,20 +21,20 @@ mod syntax;
 mod uses;
 
 pub use check::{Checked, Outline, check, check_with};
+pub use delivery::{Audit, Destination, Guards, Limit, Mapping, Mode, Retention, StatePlace, Sync};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{
-    Asked, Budget, Column, Destination, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather,
-    Guards, History, Leaf, Limit, Mapping, Mode, Over, Period, Pii, Point, Project, Relationship, RelationshipId,
-    RelationshipKind, RowId, Segment, SegmentId, Sequence, SequenceStep, Setting, Source, SourceId, Sync, Target, Unit,
-    ValueExpr, Within,
+    Asked, Budget, Column, DestinationId, Edge, Entity, EntityId, Event, EventId, Field, FieldId, Gather, History,
+    Leaf, Over, Period, Pii, Point, Project, Relationship, RelationshipId, RelationshipKind, RowId, Segment, SegmentId,
+    Sequence, SequenceStep, Setting, Source, SourceId, Target, Unit, ValueExpr, Within,
 };
 pub use reference::{language_page, schemas};
 pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
 pub use show::expression_text;
 pub use source_map::{FileId, Position, SourceMap, Span};
 pub use spelling::{Kept, Respelled, Rewritten, Spelling, respell};
-pub use uses::{Use, uses_of_column};
+pub use uses::{Use, uses_of_column, uses_of_segment};

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
-use crate::{ModelTest, Span};
+use crate::{Destination, ModelTest, Retention, Span, StatePlace, Sync};
 
 /// An expression over the values of one row: of an entity, or of an event.
 pub type ValueExpr = Expr<Leaf>;
@@ -47,6 +47,8 @@ pub struct Project {
     pub targets: Vec<Target>,
     /// What one command may read and cost.
     pub budget: Budget,
+    /// For how long records are kept.
+    pub retention: Retention,
     /// The tables.
     pub sources: Vec<Source>,
     /// The entities.
@@ -125,6 +127,8 @@ pub struct Target {
     pub engine: String,
     /// The schema for Springline's own tables.
     pub state_schema: String,
+    /// Where the state of syncs is kept.
+    pub state: StatePlace,
     /// What reading a TiB costs, where that is how the warehouse charges.
     pub price_per_tib: Option<f64>,
     /// The engine's options, templates not yet rendered.
@@ -154,6 +158,8 @@ pub struct Source {
     pub table: TableName,
     /// The column that is different in every row, if declared.
     pub primary_key: Option<String>,
+    /// The column with the instant at which a row was last written, if declared.
+    pub updated_at: Option<String>,
     /// The columns the project uses.
     pub columns: Vec<Column>,
     /// Where it is declared.
@@ -487,106 +493,4 @@ pub enum Unit {
     Quarter,
     /// A calendar year.
     Year,
-}
-
-/// A place that rows are delivered to.
-#[derive(Debug, Clone)]
-pub struct Destination {
-    /// Its name.
-    pub name: String,
-    /// Its type's name.
-    pub kind: String,
-    /// Its options, templates not yet rendered.
-    pub settings: Vec<Setting>,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// What is delivered where.
-#[derive(Debug, Clone)]
-pub struct Sync {
-    /// Its name.
-    pub name: String,
-    /// Whose rows.
-    pub entity: EntityId,
-    /// Only those of this segment; all where there is none.
-    pub segment: Option<SegmentId>,
-    /// Where to.
-    pub destination: DestinationId,
-    /// What is done there.
-    pub mode: Mode,
-    /// The name of the sync key: what the destination's rows are told apart by.
-    pub key_name: String,
-    /// The sync key's value.
-    pub key: ValueExpr,
-    /// The destination's fields.
-    pub map: Vec<Mapping>,
-    /// What stops a run before anything is sent.
-    pub guards: Guards,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// One field of a destination and what fills it.
-#[derive(Debug, Clone)]
-pub struct Mapping {
-    /// The destination's field.
-    pub field: String,
-    /// Its value.
-    pub expr: ValueExpr,
-    /// The value is PII of this kind, as it is or inside an expression.
-    pub pii: Option<Pii>,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// What a sync does at its destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Rows are created or updated; none is removed.
-    Upsert,
-    /// Rows that exist are updated; none is created or removed.
-    Update,
-    /// Rows are created; none is changed or removed.
-    Insert,
-    /// The destination is made equal to the sync: rows are created, updated and removed.
-    Mirror,
-    /// Every new or changed row is added; nothing is changed or removed.
-    Append,
-}
-
-impl Mode {
-    /// Every mode.
-    pub const ALL: &'static [Mode] = &[Mode::Upsert, Mode::Update, Mode::Insert, Mode::Mirror, Mode::Append];
-
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Upsert => "upsert",
-            Mode::Update => "update",
-            Mode::Insert => "insert",
-            Mode::Mirror => "mirror",
-            Mode::Append => "append",
-        }
-    }
-}
-
-/// What stops a run before anything is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Guards {
-    /// More rows to remove than this.
-    pub max_removed: Option<Limit>,
-    /// More rows to add than this.
-    pub max_added: Option<Limit>,
-    /// Fewer rows than this in the sync.
-    pub min_rows: Option<u64>,
-}
-
-/// A number of rows, or a share of those acknowledged before.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
-    /// So many.
-    Rows(u64),
-    /// So many percent, 0 to 100, of the rows acknowledged before.
-    Percent(f64),
 }

@@ -33,6 +33,15 @@ pub fn uses_of_column(project: &Project, table: &TableName, column: Option<&str>
     finder.in_order()
 }
 
+/// Everything that uses a segment, directly and by way of other definitions: fields, segments, syncs.
+pub fn uses_of_segment(project: &Project, segment: SegmentId) -> Vec<Use> {
+    let broken = HashSet::from([Part::Segment(segment)]);
+    let mut finder = Finder { project, sources: HashSet::new(), column: None, broken, uses: Vec::new() };
+    while finder.computed() {}
+    finder.syncs();
+    finder.in_order()
+}
+
 /// Something computed that others may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Part {

@@ -157,7 +157,7 @@ pub(crate) fn before(at: RelExpr, end: Timestamp, zone: &TimeZone) -> RelExpr {
 
 /// The instant as a literal of the column's type. A day counts as its first instant in the project's
 /// time zone, so a bound inside a day is the day after: `d < noon` and `d <= that day` say the same.
-fn bound(ty: &Type, instant: Timestamp, zone: &TimeZone) -> Expr<ColumnRef> {
+pub(crate) fn bound(ty: &Type, instant: Timestamp, zone: &TimeZone) -> Expr<ColumnRef> {
     if *ty != Type::Date {
         return Expr::literal(Literal::Timestamp(instant));
     }

@@ -10,15 +10,18 @@ mod build;
 mod clock;
 mod entity;
 mod explain;
+mod freshness;
 mod gather;
 mod history;
 mod intervals;
+mod lease;
 mod members;
 mod ordered;
 mod past;
 mod preview;
 mod reads;
 mod recent;
+mod records;
 mod rows;
 mod sequence;
 mod sizes;
@@ -34,15 +37,21 @@ pub use clock::PlanError;
 pub use explain::{
     Explained, ExplainedRun, ExplainedStep, ExplainedTable, Scan, SharedValue, explain_run, explain_segment,
 };
+pub use freshness::freshness;
 pub use history::{between, segment_sizes, stays};
 pub use intervals::MembershipPlan;
+pub use lease::{end_holds, holds, lease_columns, lease_table};
 pub use members::{Ground, Position, RunPlan, ground, run};
 pub use ordered::ORDERED;
 pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview};
 pub use reads::tables_read;
+pub use records::{
+    STATE_VERSION, add_columns, deliveries_columns, deliveries_table, forget, long_ago, run_steps_columns,
+    run_steps_table, runs_columns, runs_table, versions, versions_columns, versions_table,
+};
 pub use rows::{ROW_KEY, entity_rows, repeated_values};
-pub use state::{MembershipTables, StateTables, new_size_columns, runs_columns, runs_table};
-pub use sync::{CHANGE, DesiredColumn, HASH, KEY, SyncPlan, sync};
+pub use state::{MembershipTables, StateTables, new_size_columns};
+pub use sync::{CHANGE, DesiredColumn, ENDED_BY_ERROR, HASH, KEY, SyncOptions, SyncPlan, sync};
 
 /// What every plan is made from.
 #[derive(Debug, Clone, Copy)]

@@ -14,6 +14,12 @@ pub fn tables_read(statement: &Statement) -> BTreeMap<TableName, BTreeSet<String
         Statement::Merge(merge) => {
             reads.insert(merge.source.clone(), merge.columns.iter().cloned().collect());
         }
+        Statement::Delete { table, filter } => {
+            let columns: &mut BTreeSet<String> = reads.entry(table.clone()).or_default();
+            filter.each_leaf(&mut |column: &ColumnRef| {
+                columns.insert(column.column.clone());
+            });
+        }
         Statement::CreateSchema { .. } | Statement::CreateTable { .. } | Statement::DropTable { .. } => {}
     }
     reads

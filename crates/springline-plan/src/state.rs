@@ -31,22 +31,6 @@ impl StateTables {
     }
 }
 
-/// The table with a row for each run of each sync.
-pub fn runs_table(schema: &str) -> TableName {
-    TableName::in_schema(schema, "runs")
-}
-
-/// The columns of [`runs_table`].
-pub fn runs_columns() -> Vec<ColumnDef> {
-    let counts = ["added", "changed", "removed", "unchanged", "delivered", "rejected", "unknown", "unsent"];
-    [("run_id", Type::String), ("sync", Type::String), ("as_of", Type::Timestamp), ("started_at", Type::Timestamp)]
-        .into_iter()
-        .chain([("ended_at", Type::Timestamp), ("outcome", Type::String), ("error", Type::String)])
-        .chain(counts.map(|name| (name, Type::Integer)))
-        .map(|(name, ty)| define(name, ty))
-        .collect()
-}
-
 pub(crate) fn define(name: &str, ty: Type) -> ColumnDef {
     ColumnDef { name: name.to_owned(), ty }
 }

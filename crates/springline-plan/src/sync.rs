@@ -3,27 +3,46 @@
 //!
 //! It knows no destination: rows leave as `_key`, `_change`, `_hash` and the mapped fields.
 
+mod difference;
+mod settle;
+
+use jiff::Timestamp;
 use springline_ir::{
-    Expr, ExprKind, FunctionId, Join, JoinKind, Literal, Merge, OrderBy, OutputColumn, Query, RelExpr, Select,
-    Statement, TableName, Type,
+    ColumnDef, Expr, FunctionId, Join, JoinKind, Literal, OutputColumn, Query, RelExpr, Select, Statement, TableName,
+    Type,
 };
-use springline_model::{Mode, Pii, RowId, Sync};
+use springline_model::{Audit, Mode, Pii, RowId, Sync};
+
+use self::difference::{Difference, sent_changes};
 
 use crate::build::{Build, column, output};
-use crate::members::{aggregate, from_cte, from_table, query};
+use crate::lease::create_lease;
+use crate::members::{aggregate, from_table, query};
 use crate::preview::membership;
-use crate::state::{
-    StateTables, ledger_columns, outcome_columns, refusal_columns, rejected_columns, runs_columns, runs_table,
+use crate::records::{
+    deliveries_columns, deliveries_table, run_steps_columns, run_steps_table, runs_columns, runs_table,
+    versions_columns, versions_table,
 };
+use crate::state::{StateTables, define, ledger_columns, outcome_columns, refusal_columns, rejected_columns};
 use crate::wanted::Wanted;
 use crate::{Context, PlanError, Step};
 
 /// The column of the sync key, as text.
 pub const KEY: &str = "_key";
-/// The column that says what happened to a row: `added`, `changed`, `removed` or `unchanged`.
+/// The column that says what happened to a row: `added`, `changed`, `removed`, `unchanged`, or `repeated` for what a
+/// full resync sends though it is the same.
 pub const CHANGE: &str = "_change";
 /// The column of the payload hash: equal hashes mean equal payloads.
 pub const HASH: &str = "_hash";
+
+/// How a sync is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SyncOptions {
+    /// What was acknowledged, and what was refused, is sent again too.
+    pub full_resync: bool,
+    /// The instant by which it is told which refused rows are due again: that of the clock, whatever the run is as of.
+    pub now: Timestamp,
+}
 
 /// A mapped field of a sync.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,36 +64,53 @@ pub struct SyncPlan {
     pub prepare: Vec<Step>,
     /// Computes what should be at the destination.
     pub desired: Step,
+    /// Makes the table of `desired` empty, for rows that come from another warehouse.
+    pub empty_desired: Vec<Step>,
     /// The id of the last run that came to its end: `run_id`.
     pub last_run: Query,
     /// Keys that stand more than once or are null: `_key`, `rows`. At most five.
     pub duplicates: Query,
-    /// How many rows of each `_change`, split by `held` (refused before and not changed since):
+    /// How many rows of each `_change`, split by `held` (refused before, not changed since and not due again):
     /// `_change`, `held`, `rows`.
     pub counts: Query,
     /// The rows to send: `_key`, `_change`, `_hash`, the mapped fields.
     pub changes: Query,
+    /// Some of the rows to send of each change: the change, and the query as of `changes`.
+    pub samples: Vec<(&'static str, Query)>,
+    /// What tells the rows to send from any others: `rows`, `first`, `second`.
+    pub fingerprint: Query,
     /// The mapped fields.
     pub columns: Vec<DesiredColumn>,
     /// Empties the two tables that the journal is loaded into.
     pub stage: Vec<Step>,
+    /// Drops of what was loaded that which is older than the ledger; for what a run has left that died.
+    pub newest: Step,
     /// Takes what was loaded into the ledger and the rejected rows.
     pub acknowledge: Vec<Step>,
     /// Removes what only lives as long as a run.
     pub cleanup: Vec<Step>,
     /// The refused rows, latest first.
     pub rejected: Query,
+    /// How many rows are refused: `rows`.
+    pub rejected_rows: Query,
     /// How many rows the ledger has: `rows`.
     pub ledger_rows: Query,
+    /// Forgets the refusals of changes that are not to be sent any more.
+    pub clear_rejected: Step,
     /// Forgets all refusals, so that the rows are sent again.
     pub forget_rejected: Step,
+    /// The tables that last, with their columns: first those that all syncs share, then those of this one.
+    pub lasting: [Vec<(TableName, Vec<ColumnDef>)>; 2],
 }
+
+/// How many rows of each change a sample has.
+const SAMPLE_ROWS: u64 = 5;
 
 /// Plans a sync.
 ///
 /// # Errors
 /// A window that reaches further back than time can be told.
-pub fn sync(context: Context<'_>, sync: &Sync) -> Result<SyncPlan, PlanError> {
+pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<SyncPlan, PlanError> {
     let tables = StateTables::of(context.state_schema, &sync.name);
     let columns = sync
         .map
@@ -86,48 +122,80 @@ pub fn sync(context: Context<'_>, sync: &Sync) -> Result<SyncPlan, PlanError> {
         Step::new(name(what), Statement::CreateTable { table: table.clone(), columns })
     };
     let drop = |what: &str, table: &TableName| Step::new(name(what), Statement::DropTable { table: table.clone() });
-    Ok(SyncPlan {
-        prepare: vec![
-            Step::new("state.schema", Statement::CreateSchema { schema: context.state_schema.to_owned() }),
-            create("ledger", &tables.ledger, ledger_columns()),
-            create("rejected", &tables.rejected, rejected_columns()),
-            Step::new(
-                "state.runs",
-                Statement::CreateTable { table: runs_table(context.state_schema), columns: runs_columns() },
-            ),
+    let schema = context.state_schema;
+    let lasting = [
+        vec![
+            (runs_table(schema), runs_columns()),
+            (run_steps_table(schema), run_steps_columns()),
+            (deliveries_table(schema), deliveries_columns()),
         ],
+        vec![(tables.ledger.clone(), ledger_columns()), (tables.rejected.clone(), rejected_columns())],
+    ];
+    let difference = Difference { tables: &tables, fields: &columns, mode: sync.mode, options };
+    let mut prepare = vec![Step::new("state.schema", Statement::CreateSchema { schema: schema.to_owned() })];
+    let versions = (versions_table(schema), versions_columns());
+    for (table, columns) in std::iter::once(&versions).chain(lasting.iter().flatten()) {
+        let name = format!("state.{}", table.table());
+        prepare.push(Step::new(name, Statement::CreateTable { table: table.clone(), columns: columns.clone() }));
+    }
+    prepare.push(create_lease(context, &sync.name));
+    let replace = |what: &str, table: &TableName, query| {
+        Step::new(name(what), Statement::ReplaceTable { table: table.clone(), query })
+    };
+    let mut acknowledging = vec![
+        Step::new(name("acknowledge"), settle::acknowledge(context, &tables)),
+        replace("refuse", &tables.rejected, settle::refuse(&tables)),
+    ];
+    if sync.audit == Audit::Rows {
+        // Before the ledger: what is in the ledger is in the record of deliveries too.
+        let audit = settle::audit(context, sync, &tables).map(|statement| Step::new(name("audit"), statement));
+        acknowledging.splice(0..0, audit);
+    }
+    Ok(SyncPlan {
+        prepare,
         desired: Step::new(
             name("desired"),
             Statement::ReplaceTable { table: tables.desired.clone(), query: desired(context, sync)? },
         ),
+        empty_desired: vec![
+            drop("desired.drop", &tables.desired),
+            create("desired.create", &tables.desired, desired_columns(&columns)),
+        ],
         duplicates: duplicates(&tables.desired, KEY, &Type::String),
         last_run: last_run(context.state_schema, &sync.name),
-        counts: counts(&tables, &columns),
-        changes: changes(&tables, &columns, sync.mode),
+        counts: difference.counts(),
+        changes: difference.changes(),
+        samples: sent_changes(sync.mode).iter().map(|c| (*c, difference.sample(c, SAMPLE_ROWS))).collect(),
+        fingerprint: difference.fingerprint(),
         stage: vec![
             drop("outcomes.drop", &tables.outcomes),
             create("outcomes", &tables.outcomes, outcome_columns()),
             drop("refusals.drop", &tables.refusals),
             create("refusals", &tables.refusals, refusal_columns()),
         ],
-        acknowledge: vec![
-            Step::new(name("acknowledge"), acknowledge(context, &tables)),
-            Step::new(
-                name("refuse"),
-                Statement::ReplaceTable { table: tables.rejected.clone(), query: refuse(&tables) },
-            ),
-        ],
+        newest: Step::new(name("newest"), settle::newest(&tables)),
+        acknowledge: acknowledging,
         cleanup: vec![
             drop("desired.drop", &tables.desired),
             drop("outcomes.drop", &tables.outcomes),
             drop("refusals.drop", &tables.refusals),
         ],
-        rejected: rejected(&tables.rejected),
+        rejected: settle::rejected(&tables.rejected),
+        rejected_rows: query(Select::new(from_table(&tables.rejected, "r"), vec![output("rows", count())])),
         ledger_rows: query(Select::new(from_table(&tables.ledger, "l"), vec![output("rows", count())])),
+        clear_rejected: replace("rejected.clear", &tables.rejected, difference.live_refusals()),
         forget_rejected: drop("rejected.drop", &tables.rejected),
+        lasting,
         columns,
         tables,
     })
+}
+
+/// The columns of the rows that should be at the destination.
+fn desired_columns(fields: &[DesiredColumn]) -> Vec<ColumnDef> {
+    let field = |field: &DesiredColumn| define(&field.name, field.ty.clone());
+    let fields = fields.iter().map(field);
+    std::iter::once(define(KEY, Type::String)).chain(fields).chain([define(HASH, Type::String)]).collect()
 }
 
 /// `_key`, the mapped fields and `_hash` of every row that should be at the destination.
@@ -218,108 +286,19 @@ pub(crate) fn duplicates(table: &TableName, key: &str, ty: &Type) -> Query {
     })
 }
 
+/// The outcome of a run that an error ended: what it has sent may have to be sent again, under the same ids.
+pub const ENDED_BY_ERROR: &str = "error";
+
 /// The id of the last run of a sync that came to its end: `run_id`, null where there is none. Ids are
 /// made so that a later one is larger.
 fn last_run(state_schema: &str, sync: &str) -> Query {
     let id = aggregate(FunctionId::MAX, vec![column("r", "run_id", Type::String)], Type::String);
     let is_ours = Expr::compare(FunctionId::EQ, column("r", "sync", Type::String), string(sync));
+    let has_ended = Expr::compare(FunctionId::NE, column("r", "outcome", Type::String), string(ENDED_BY_ERROR));
     query(Select {
-        filter: Some(is_ours),
+        filter: Expr::all([is_ours, has_ended]),
         ..Select::new(from_table(&runs_table(state_schema), "r"), vec![output("run_id", id)])
     })
-}
-
-/// Every key that is desired or in the ledger, with what happened to it. The names of the mapped fields
-/// cannot clash with ours: the checker keeps the leading underscore for us.
-fn difference(tables: &StateTables, fields: &[DesiredColumn]) -> Select {
-    let hash = |alias: &str| column(alias, HASH, Type::String);
-    let change = Expr {
-        kind: ExprKind::Case {
-            branches: vec![
-                (is_null(key_of("l")), string("added")),
-                (is_null(key_of("d")), string("removed")),
-                (Expr::compare(FunctionId::NE, hash("d"), hash("l")), string("changed")),
-            ],
-            otherwise: Some(Box::new(string("unchanged"))),
-        },
-        ty: Type::String,
-    };
-    let mut columns = vec![
-        output(KEY, key_of("d").or_else(key_of("l"))),
-        output(CHANGE, change),
-        output(HASH, hash("d").or_else(hash("l"))),
-    ];
-    columns.extend(fields.iter().map(|field| output(&field.name, column("d", &field.name, field.ty.clone()))));
-    Select {
-        joins: vec![join(JoinKind::Full, from_table(&tables.ledger, "l"), same_key("d", "l"))],
-        ..Select::new(from_table(&tables.desired, "d"), columns)
-    }
-}
-
-/// The difference, joined with the refusals that hold a row back: final ones of the same payload.
-fn held_back(tables: &StateTables, fields: &[DesiredColumn], columns: Vec<OutputColumn>) -> Query {
-    let change = column("c", CHANGE, Type::String);
-    let operation = Expr {
-        kind: ExprKind::Case {
-            branches: vec![(Expr::compare(FunctionId::EQ, change, string("removed")), string("delete"))],
-            otherwise: Some(Box::new(string("upsert"))),
-        },
-        ty: Type::String,
-    };
-    let same = |name: &str, other: RelExpr| Expr::compare(FunctionId::EQ, other, column("r", name, Type::String));
-    let on = [
-        same_key("c", "r"),
-        same(HASH, column("c", HASH, Type::String)),
-        same("operation", operation),
-        Expr::call(FunctionId::NOT, vec![column("r", "retryable", Type::Boolean)], Type::Boolean),
-    ];
-    let mut query = query(Select::new(from_cte("difference", "c"), columns));
-    if let (springline_ir::Body::Select(select), Some(on)) = (&mut query.body, Expr::all(on)) {
-        select.joins.push(join(JoinKind::Left, from_table(&tables.rejected, "r"), on));
-    }
-    query.ctes.push(springline_ir::Cte {
-        name: "difference".to_owned(),
-        comment: None,
-        body: springline_ir::Body::Select(Box::new(difference(tables, fields))),
-    });
-    query
-}
-
-fn counts(tables: &StateTables, fields: &[DesiredColumn]) -> Query {
-    let held = Expr::call(FunctionId::IS_NOT_NULL, vec![key_of("r")], Type::Boolean);
-    let change = column("c", CHANGE, Type::String);
-    let columns = vec![output(CHANGE, change.clone()), output("held", held.clone()), output("rows", count())];
-    let mut query = held_back(tables, fields, columns);
-    if let springline_ir::Body::Select(select) = &mut query.body {
-        select.group_by = vec![change, held];
-    }
-    query
-}
-
-fn changes(tables: &StateTables, fields: &[DesiredColumn], mode: Mode) -> Query {
-    let mut columns: Vec<OutputColumn> =
-        [KEY, CHANGE, HASH].map(|name| output(name, column("c", name, Type::String))).into();
-    columns.extend(fields.iter().map(|field| output(&field.name, column("c", &field.name, field.ty.clone()))));
-    let mut query = held_back(tables, fields, columns);
-    let sent = sent_changes(mode).iter().map(|change| string(change));
-    let is_sent = Expr::call(
-        FunctionId::IN,
-        std::iter::once(column("c", CHANGE, Type::String)).chain(sent).collect(),
-        Type::Boolean,
-    );
-    if let springline_ir::Body::Select(select) = &mut query.body {
-        select.filter = Expr::all([is_sent, is_null(key_of("r"))]);
-    }
-    query
-}
-
-/// Which changes a mode sends.
-pub(crate) fn sent_changes(mode: Mode) -> &'static [&'static str] {
-    match mode {
-        Mode::Mirror => &["added", "changed", "removed"],
-        Mode::Upsert | Mode::Update | Mode::Append => &["added", "changed"],
-        Mode::Insert => &["added"],
-    }
 }
 
 impl SyncPlan {
@@ -327,80 +306,4 @@ impl SyncPlan {
     pub fn sends(mode: Mode, change: &str) -> bool {
         sent_changes(mode).contains(&change)
     }
-}
-
-/// Takes the acknowledged rows into the ledger: by a merge where the dialect has one, else by writing
-/// the ledger anew.
-fn acknowledge(context: Context<'_>, tables: &StateTables) -> Statement {
-    let columns = ledger_columns();
-    let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-    if context.capabilities.merge {
-        return Statement::Merge(Merge {
-            table: tables.ledger.clone(),
-            key: vec![KEY.to_owned()],
-            columns: names,
-            source: tables.outcomes.clone(),
-            delete: "removed".to_owned(),
-        });
-    }
-    let take = |alias: &str| columns.iter().map(|c| output(&c.name, column(alias, &c.name, c.ty.clone()))).collect();
-    let kept = Select {
-        joins: vec![join(JoinKind::Left, from_table(&tables.outcomes, "o"), same_key("l", "o"))],
-        filter: Some(is_null(key_of("o"))),
-        ..Select::new(from_table(&tables.ledger, "l"), take("l"))
-    };
-    let removed = column("o", "removed", Type::Boolean);
-    let new = Select {
-        filter: Some(Expr::call(FunctionId::NOT, vec![removed], Type::Boolean)),
-        ..Select::new(from_table(&tables.outcomes, "o"), take("o"))
-    };
-    let query = Query { ctes: Vec::new(), body: springline_ir::Body::UnionAll(vec![kept, new]) };
-    Statement::ReplaceTable { table: tables.ledger.clone(), query }
-}
-
-/// The refused rows after this run: those refused now, with their earlier attempts counted, and those
-/// refused earlier that had no outcome now.
-fn refuse(tables: &StateTables) -> Query {
-    let columns = rejected_columns();
-    let now = |name: &str, ty: Type| column("f", name, ty);
-    let before = |name: &str, ty: Type| column("r", name, ty);
-    let value = |name: &str, ty: &Type| match name {
-        "first_seen_at" => before(name, ty.clone()).or_else(now("seen_at", ty.clone())),
-        "last_seen_at" => now("seen_at", ty.clone()),
-        "attempts" => {
-            let earlier = before(name, ty.clone()).or_else(Expr::literal(Literal::Integer(0)));
-            Expr::call(FunctionId::ADD, vec![earlier, Expr::literal(Literal::Integer(1))], Type::Integer)
-        }
-        _ => now(name, ty.clone()),
-    };
-    let refused = Select {
-        joins: vec![join(JoinKind::Left, from_table(&tables.rejected, "r"), same_key("f", "r"))],
-        ..Select::new(
-            from_table(&tables.refusals, "f"),
-            columns.iter().map(|c| output(&c.name, value(&c.name, &c.ty))).collect(),
-        )
-    };
-    let kept = Select {
-        joins: vec![
-            join(JoinKind::Left, from_table(&tables.refusals, "f"), same_key("r", "f")),
-            join(JoinKind::Left, from_table(&tables.outcomes, "o"), same_key("r", "o")),
-        ],
-        filter: Expr::all([is_null(key_of("f")), is_null(key_of("o"))]),
-        ..Select::new(
-            from_table(&tables.rejected, "r"),
-            columns.iter().map(|c| output(&c.name, before(&c.name, c.ty.clone()))).collect(),
-        )
-    };
-    Query { ctes: Vec::new(), body: springline_ir::Body::UnionAll(vec![refused, kept]) }
-}
-
-fn rejected(table: &TableName) -> Query {
-    let columns = rejected_columns().into_iter().map(|c| output(&c.name, column("r", &c.name, c.ty))).collect();
-    query(Select {
-        order_by: vec![
-            OrderBy { expr: column("r", "last_seen_at", Type::Timestamp), descending: true },
-            OrderBy { expr: key_of("r"), descending: false },
-        ],
-        ..Select::new(from_table(table, "r"), columns)
-    })
 }

@@ -43,7 +43,7 @@ pub async fn forecast_preview(session: &Session, segment: SegmentId, limit: u64)
 /// # Errors
 /// What planning finds.
 pub async fn forecast_sync(session: &Session, sync: &Sync) -> Result<Forecast, RunError> {
-    let plan = springline_plan::sync(session.context(), sync)?;
+    let plan = session.sync_plan(sync, false)?;
     session.preflight(&plan.desired.statement).await?;
     session.forecast(&[&plan.desired]).await
 }

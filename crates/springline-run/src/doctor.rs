@@ -91,7 +91,7 @@ pub async fn checkup(session: &Session) -> Checkup {
         checks.push(check(format!("source {}", source.name), started, found));
     }
     let started = Instant::now();
-    let kept = session.state_is_kept().await;
+    let kept = session.state().state_is_kept().await;
     checks.push(check("state".to_owned(), started, kept));
     Checkup { target: session.target.clone(), version: Some(about.version), user: about.user, checks }
 }

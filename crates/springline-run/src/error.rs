@@ -36,6 +36,27 @@ pub enum RunError {
     /// Another run of the same sync goes on.
     #[error("sync `{0}` is being run by another process; wait for it to end")]
     Locked(String),
+    /// A run of the same sync goes on elsewhere.
+    #[error("sync `{sync}` is being run elsewhere, and has it until {until} unless it renews its lease")]
+    Leased {
+        /// The sync.
+        sync: String,
+        /// When the lease ends if it is not renewed.
+        until: String,
+    },
+    /// The lease could not be renewed in time: another run may have begun.
+    #[error("sync `{0}`: the lease could not be renewed in time, so the run was stopped; another one may have begun")]
+    LeaseLost(String),
+    /// The state tables are of a later version.
+    #[error("the tables of schema `{schema}` have version {found}, this program writes version {ours}")]
+    NewerState {
+        /// The state schema.
+        schema: String,
+        /// The version of the tables.
+        found: u64,
+        /// The version that this program knows.
+        ours: u64,
+    },
     /// A job of an earlier run has not ended yet.
     #[error(
         "sync `{sync}`: the destination is still at work on job `{job}` of an earlier run; run the sync again later"
@@ -99,6 +120,11 @@ impl RunError {
                 "narrow its windows, raise `budget:` in the model, or see what it reads with `compile --explain`"
                     .to_owned(),
             ),
+            RunError::Locked(_) | RunError::Leased { .. } => {
+                Some("wait for it with `--wait`, or try again later".to_owned())
+            }
+            RunError::LeaseLost(_) => Some("run it again: what was delivered is in the journal".to_owned()),
+            RunError::NewerState { .. } => Some("use a newer springline".to_owned()),
             RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
             _ => None,
         }

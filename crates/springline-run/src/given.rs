@@ -68,6 +68,7 @@ impl Bench {
             price_per_tib: None,
             as_of: fixture.as_of,
             project_dir: folder.path().to_owned(),
+            local_state: None,
             observer: Arc::new(|_| {}),
         };
         if self.asks_history {

@@ -9,11 +9,15 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use springline_destination::{Batch, JobEnd, Operation, Outcome};
 
 use crate::RunError;
+
+/// How long to wait before asking again for a lock.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,28 +59,28 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a sync and takes its lock.
-    pub(crate) fn open(project_dir: &Path, target: &str, sync: &str) -> Result<Self, RunError> {
-        let ours = project_dir.join(".springline");
-        let folder = ours.join("journal").join(target);
-        std::fs::create_dir_all(&folder).map_err(|e| RunError::file(&folder, e))?;
-        // Keys of customers must not slip into the project's history.
-        let ignore = ours.join(".gitignore");
-        std::fs::write(&ignore, "*\n").map_err(|e| RunError::file(&ignore, e))?;
-        let path = folder.join(format!("{sync}.jsonl"));
-        let file = OpenOptions::new()
-            .create(true)
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(|e| RunError::file(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(RunError::Locked(sync.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(RunError::file(&path, error)),
-        }
+    /// Opens the journal of a sync and takes its lock; where another process has it, waits for it to end, or fails.
+    pub(crate) async fn open(project_dir: &Path, target: &str, sync: &str, wait: bool) -> Result<Self, RunError> {
+        let path = folder(project_dir, target)?.join(format!("{sync}.jsonl"));
+        let file = locked(&path, wait).await?.ok_or_else(|| RunError::Locked(sync.to_owned()))?;
         drop_torn_line(&file).map_err(|e| RunError::file(&path, e))?;
         Ok(Journal { file, path })
+    }
+
+    /// The holder of the lease that the last run took and did not give back.
+    pub(crate) fn holder(&self) -> Result<Option<String>, RunError> {
+        let path = self.path.with_extension("lease");
+        match std::fs::read_to_string(&path) {
+            Ok(holder) => Ok(Some(holder).filter(|holder| !holder.is_empty())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RunError::file(&path, error)),
+        }
+    }
+
+    /// Keeps the holder of the lease, before the lease is taken; none once it is given back.
+    pub(crate) fn set_holder(&self, holder: Option<&str>) -> Result<(), RunError> {
+        let path = self.path.with_extension("lease");
+        std::fs::write(&path, holder.unwrap_or_default()).map_err(|e| RunError::file(&path, e))
     }
 
     /// Whether a run that died has left something to take into the ledger.
@@ -173,6 +177,36 @@ impl Journal {
             }
         }))
     }
+}
+
+/// The folder of a target's journals.
+fn folder(project_dir: &Path, target: &str) -> Result<PathBuf, RunError> {
+    let ours = project_dir.join(".springline");
+    let folder = ours.join("journal").join(target);
+    std::fs::create_dir_all(&folder).map_err(|e| RunError::file(&folder, e))?;
+    // Keys of customers must not slip into the project's history.
+    let ignore = ours.join(".gitignore");
+    std::fs::write(&ignore, "*\n").map_err(|e| RunError::file(&ignore, e))?;
+    Ok(folder)
+}
+
+/// A file under its lock; none where another process has it and is not waited for.
+async fn locked(path: &Path, wait: bool) -> Result<Option<File>, RunError> {
+    let file = OpenOptions::new().create(true).read(true).append(true).open(path);
+    let file = file.map_err(|e| RunError::file(path, e))?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if wait => tokio::time::sleep(AGAIN).await,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(RunError::file(path, error)),
+        }
+    }
+}
+
+/// The right to change the records that the syncs of a target share, among the processes of this machine.
+pub(crate) async fn records_lock(project_dir: &Path, target: &str) -> Result<Option<File>, RunError> {
+    locked(&folder(project_dir, target)?.join("records.lock"), true).await
 }
 
 /// A last line without its end is of a crash in mid-write. The outcome it holds was not counted on by

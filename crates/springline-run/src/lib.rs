@@ -35,5 +35,6 @@ pub use preview::{Preview, preview};
 pub use profile::{ColumnProfile, Profile, Profiler};
 pub use session::{Event, Session};
 pub use sync::{
-    RejectedRow, SyncCounts, SyncReport, SyncStatus, Tripped, apply_sync, plan_sync, retry_sync, sync_status,
+    PlannedSync, RejectedRow, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus, Tripped, apply_sync,
+    plan_sync, retry_sync, sync_status,
 };

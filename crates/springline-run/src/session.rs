@@ -35,6 +35,8 @@ pub struct Session {
     pub as_of: Timestamp,
     /// The folder of the project; the journal is below it.
     pub project_dir: PathBuf,
+    /// The session of the embedded engine where the state of syncs is kept, where that is not the warehouse.
+    pub local_state: Option<Box<Session>>,
     /// Told what goes on.
     pub observer: Arc<dyn Fn(Event<'_>) + Send + Sync>,
 }
@@ -64,6 +66,11 @@ pub enum Event<'a> {
 }
 
 impl Session {
+    /// Where the state of syncs is kept.
+    pub fn state(&self) -> &Session {
+        self.local_state.as_deref().unwrap_or(self)
+    }
+
     /// What plans are made from.
     pub fn context(&self) -> Context<'_> {
         Context {

@@ -1,28 +1,69 @@
 //! One run of a sync: what should be there, what differs, the guards, the delivery, the ledger.
 
 mod acknowledge;
+mod guards;
+mod lease;
+mod records;
+mod rejected;
+mod send;
 
 use std::sync::Arc;
 
-use arrow::record_batch::RecordBatch;
-use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
-use springline_destination::{Batch, ChangeKind, DeliveryReport, Destination, Outcome, Policy, SyncContext, deliver};
-use springline_model::{Limit, Mode, Sync};
-use springline_plan::{CHANGE, HASH, KEY, SyncPlan};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use springline_destination::{Destination, SyncContext};
+use springline_ir::Statement;
+use springline_model::{Mode, Sync};
+use springline_plan::{CHANGE, KEY, Step, SyncOptions, SyncPlan};
 
-use crate::arrow_types::arrow_type;
-use crate::cells::exact_cast;
-use crate::journal::{Ended, Journal};
-use crate::keys;
+pub use self::guards::Tripped;
+use self::lease::Lease;
+use self::records::RunLog;
+pub use self::rejected::{RejectedRow, SyncStatus, retry_sync, sync_status};
+use crate::cells::rows_to_json;
+use crate::journal::Journal;
 use crate::records::{numbers, texts, truths};
-use crate::{Event, RunError, Session};
+use crate::{RunError, Session, keys};
+
+/// How a sync is to be planned or applied.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SyncRequest {
+    /// What was acknowledged, and what was refused, is sent again too.
+    pub full_resync: bool,
+    /// Wait for another run of the sync to end; if not, it is an error.
+    pub wait: bool,
+    /// The plan that the rows must still be those of.
+    pub planned: Option<PlannedSync>,
+    /// They need not be.
+    pub allow_drift: bool,
+    /// Personal values of samples are shown as they are.
+    pub show_pii: bool,
+}
+
+/// What a later apply can be held to. It holds no value of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSync {
+    /// The sync's name.
+    pub sync: String,
+    /// The target's name.
+    pub target: String,
+    /// As of when.
+    pub as_of: String,
+    /// Whether what was acknowledged is sent again too.
+    pub full_resync: bool,
+    /// How many rows are to be sent.
+    pub rows: u64,
+    /// What tells these rows from any others.
+    pub fingerprint: String,
+}
 
 /// What a sync would send.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SyncCounts {
     /// The sync's name.
     pub sync: String,
+    /// Where the state is kept: `schema …` of the warehouse, or `folder …`.
+    pub state: String,
     /// As of when.
     pub as_of: String,
     /// Rows that the destination has not acknowledged yet.
@@ -33,10 +74,14 @@ pub struct SyncCounts {
     pub removed: u64,
     /// Acknowledged rows whose payload is the same.
     pub unchanged: u64,
+    /// Acknowledged rows whose payload is the same, and that a full resync sends again.
+    pub repeated: u64,
     /// Rows that differ but that the sync's mode does not send.
     pub skipped: u64,
-    /// Rows that the destination has refused for good and that have not changed since: not sent again.
+    /// Rows that the destination has refused, that have not changed since and that are not due to be tried again.
     pub held: u64,
+    /// Rows that should be at the destination.
+    pub desired: u64,
     /// Rows the ledger had before.
     pub acknowledged: u64,
     /// Rows of a run that died whose end only the destination knows; the next apply asks it.
@@ -45,19 +90,67 @@ pub struct SyncCounts {
     pub tripped: Vec<Tripped>,
 }
 
-/// A guard that stops a run.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Tripped {
-    /// `max_removed`, `max_added` or `min_rows`.
-    pub guard: String,
-    /// What it allows, as the model says.
-    pub allowed: String,
-    /// What the run would do, in rows.
-    pub found: u64,
+impl SyncCounts {
+    fn new(session: &Session, sync: &Sync) -> Self {
+        SyncCounts {
+            sync: sync.name.clone(),
+            state: session.state_place(),
+            as_of: session.as_of.to_string(),
+            added: 0,
+            changed: 0,
+            removed: 0,
+            unchanged: 0,
+            repeated: 0,
+            skipped: 0,
+            held: 0,
+            desired: 0,
+            acknowledged: 0,
+            waiting: 0,
+            tripped: Vec::new(),
+        }
+    }
+
+    /// How many rows would be sent.
+    pub fn to_send(&self) -> u64 {
+        self.added + self.changed + self.removed + self.repeated
+    }
+
+    fn count(&mut self, change: &str, held: bool, rows: u64, mode: Mode) {
+        if change != "added" {
+            self.acknowledged += rows;
+        }
+        if change != "removed" {
+            self.desired += rows;
+        }
+        let sent = SyncPlan::sends(mode, change);
+        let place = match change {
+            _ if held && sent => &mut self.held,
+            "added" if sent => &mut self.added,
+            "changed" if sent => &mut self.changed,
+            "removed" if sent => &mut self.removed,
+            "repeated" if sent => &mut self.repeated,
+            "unchanged" => &mut self.unchanged,
+            _ => &mut self.skipped,
+        };
+        *place += rows;
+    }
+}
+
+/// What a sync would send, with examples.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SyncForecast {
+    /// How much.
+    #[serde(flatten)]
+    pub counts: SyncCounts,
+    /// Some rows of each change: `_key`, `_change` and the mapped fields, which a removed row does not have. Personal
+    /// values are masked.
+    pub samples: Vec<Map<String, Value>>,
+    /// What a later apply can be held to.
+    pub planned: PlannedSync,
 }
 
 /// What a run of a sync did.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SyncReport {
     /// What there was to send.
     #[serde(flatten)]
@@ -80,47 +173,49 @@ pub struct SyncReport {
     pub recovered: u64,
 }
 
-/// How a sync stands.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct SyncStatus {
-    /// The sync's name.
-    pub sync: String,
-    /// Rows the destination has acknowledged.
-    pub acknowledged: u64,
-    /// Rows it has refused, latest first.
-    pub rejected: Vec<RejectedRow>,
+impl SyncReport {
+    /// The end of the run in one word: `guarded`, `failed` (nothing got through), `partial` or `done`.
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            _ if !self.counts.tripped.is_empty() => "guarded",
+            _ if self.stopped.is_some() && self.delivered + self.rejected + self.unknown == 0 => "failed",
+            _ if self.stopped.is_some() || self.rejected > 0 || self.unsent > 0 => "partial",
+            _ => "done",
+        }
+    }
 }
 
-/// A row that a destination has refused.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct RejectedRow {
-    /// Its key; masked where it is personal.
-    pub key: String,
-    /// `upsert` or `delete`.
-    pub operation: String,
-    /// The destination's reason in one word.
-    pub code: String,
-    /// The destination's reason in its words.
-    pub message: String,
-    /// Whether the next run sends it again though it has not changed.
-    pub retryable: bool,
-    /// How often it was refused.
-    pub attempts: u64,
+impl Session {
+    /// Where the state of syncs is kept, in words.
+    fn state_place(&self) -> String {
+        match &self.local_state {
+            Some(state) => format!("folder .springline/state.{}", state.state_schema),
+            None => format!("schema {}", self.state_schema),
+        }
+    }
+
+    /// The plan of a sync. The clock tells which refused rows are due again.
+    pub(crate) fn sync_plan(&self, sync: &Sync, full_resync: bool) -> Result<SyncPlan, RunError> {
+        let now = jiff::Timestamp::now();
+        let now = jiff::Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        Ok(springline_plan::sync(self.context(), sync, &SyncOptions { full_resync, now })?)
+    }
 }
 
 /// Computes what a sync would send, and sends nothing.
 ///
 /// # Errors
-/// A source that is not as the model says, keys that are null or not unique, or what the warehouse
-/// reports.
-pub async fn plan_sync(session: &Session, sync: &Sync) -> Result<SyncCounts, RunError> {
-    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
-    let plan = springline_plan::sync(session.context(), sync)?;
-    session.warehouse.check().await?;
-    session.execute_all(&plan.prepare).await?;
-    let waiting = acknowledge::take_in(session, &plan, &mut journal).await?;
-    let counts = compare(session, sync, &plan).await;
-    cleaned(session, &plan, counts).await.map(|counts| SyncCounts { waiting, ..counts })
+/// A source that is not as the model says, keys that are null or not unique, another run that goes on, or what the
+/// warehouse reports.
+pub async fn plan_sync(session: &Session, sync: &Sync, request: &SyncRequest) -> Result<SyncForecast, RunError> {
+    exclusively(session, sync, request, async |plan, journal| {
+        let waiting = acknowledge::take_in(session.state(), plan, journal).await?;
+        let forecast = forecast(session, sync, plan, request).await;
+        let mut forecast = cleaned(session.state(), plan, forecast).await?;
+        forecast.counts.waiting = waiting;
+        Ok(forecast)
+    })
+    .await
 }
 
 /// Sends what differs from the ledger and takes the outcomes into it. A run that trips a guard sends
@@ -133,18 +228,52 @@ pub async fn apply_sync(
     session: &Session,
     sync: &Sync,
     destination: Arc<dyn Destination>,
+    request: &SyncRequest,
 ) -> Result<SyncReport, RunError> {
-    let started = Timestamp::now();
-    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
-    let plan = springline_plan::sync(session.context(), sync)?;
+    exclusively(session, sync, request, async |plan, journal| {
+        let state = session.state();
+        let context = send::sync_context(state, sync, plan).await?;
+        let mut log = RunLog::new(&context.run_id);
+        let run = Run { session, sync, plan, request, destination: destination.as_ref() };
+        let report = run.apply(journal, context, &mut log).await;
+        let report = cleaned(state, plan, report).await;
+        let recorded = log.record(state, sync, &report).await;
+        match (report, recorded) {
+            (Err(error), recorded) => {
+                // What ended the run is what there is to tell.
+                if let Err(second) = recorded {
+                    tracing::warn!(error = %second, "the run was not recorded");
+                }
+                Err(error)
+            }
+            (report, recorded) => recorded.and(report),
+        }
+    })
+    .await
+}
+
+/// Does something that no other run of the sync may do at the same time, on this machine or another.
+async fn exclusively<T>(
+    session: &Session,
+    sync: &Sync,
+    request: &SyncRequest,
+    work: impl AsyncFnOnce(&SyncPlan, &mut Journal) -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name, request.wait).await?;
+    let state = session.state();
+    let plan = state.sync_plan(sync, request.full_resync)?;
     session.warehouse.check().await?;
-    session.execute_all(&plan.prepare).await?;
-    let context = sync_context(session, sync, &plan).await?;
-    let recovered = acknowledge::recover(session, &plan, &mut journal, &context, destination.as_ref()).await?;
-    let report = run(session, sync, &plan, &mut journal, context, destination.as_ref()).await;
-    let report = SyncReport { recovered, ..cleaned(session, &plan, report).await? };
-    acknowledge::record_run(session, sync, &report, started).await?;
-    Ok(report)
+    records::prepare(state, &plan).await?;
+    let lease = Lease::take(state, &sync.name, &journal, request.wait).await?;
+    let (value, lease) = lease
+        .hold(async {
+            records::upgrade(state, sync, &plan).await?;
+            work(&plan, &mut journal).await
+        })
+        .await?;
+    lease.release().await?;
+    journal.set_holder(None)?;
+    Ok(value)
 }
 
 /// Removes what only lives as long as a run, however the run ended: it holds customers' values.
@@ -154,254 +283,156 @@ async fn cleaned<T>(session: &Session, plan: &SyncPlan, result: Result<T, RunErr
     cleanup.map(|()| value)
 }
 
-/// The run itself: compare, guard, deliver, acknowledge.
-async fn run(
-    session: &Session,
-    sync: &Sync,
-    plan: &SyncPlan,
-    journal: &mut Journal,
-    mut context: SyncContext,
-    destination: &dyn Destination,
-) -> Result<SyncReport, RunError> {
-    let counts = compare(session, sync, plan).await?;
-    let to_send = counts.added + counts.changed + counts.removed;
-    let mut report = SyncReport {
-        delivered: 0,
-        rejected: 0,
-        unknown: 0,
-        unsent: 0,
-        requests: 0,
-        run_id: context.run_id.clone(),
-        stopped: None,
-        recovered: 0,
-        counts,
-    };
-    if !report.counts.tripped.is_empty() || to_send == 0 {
-        return Ok(report);
-    }
-    context.resources = destination.prepare(&context).await?;
-    let delivery = send(session, plan, journal, &context, destination, to_send).await?;
-    report.requests = delivery.requests;
-    report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
-    let settled = acknowledge::acknowledge(session, plan, journal).await?;
-    (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
-    report.unsent = to_send.saturating_sub(settled.delivered + settled.rejected + settled.unknown);
-    Ok(report)
+/// A run on its way.
+struct Run<'a> {
+    session: &'a Session,
+    sync: &'a Sync,
+    plan: &'a SyncPlan,
+    request: &'a SyncRequest,
+    destination: &'a dyn Destination,
 }
 
-/// How a sync stands: acknowledged and refused rows.
-///
-/// # Errors
-/// What the warehouse reports.
-pub async fn sync_status(session: &Session, sync: &Sync, show_pii: bool) -> Result<SyncStatus, RunError> {
-    let plan = springline_plan::sync(session.context(), sync)?;
-    session.warehouse.check().await?;
-    session.execute_all(&plan.prepare).await?;
-    let mut acknowledged = 0;
-    for batch in session.small(plan.ledger_rows.clone()).await? {
-        acknowledged += numbers(&batch, "rows")?.into_iter().sum::<u64>();
-    }
-    let mut rejected = Vec::new();
-    let hidden = keys::are_personal(session, sync) && !show_pii;
-    let mut rows = session.query(plan.rejected.clone()).await?.stream;
-    while let Some(batch) = rows.try_next().await? {
-        rejected.extend(rejected_rows(&batch, hidden, show_pii)?);
-    }
-    Ok(SyncStatus { sync: sync.name.clone(), acknowledged, rejected })
-}
-
-/// Forgets the refusals of a sync, so that its next run sends those rows again. Gives their number.
-///
-/// # Errors
-/// Another run of the sync goes on, or what the warehouse reports.
-pub async fn retry_sync(session: &Session, sync: &Sync) -> Result<u64, RunError> {
-    let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name)?;
-    let plan = springline_plan::sync(session.context(), sync)?;
-    session.warehouse.check().await?;
-    session.execute_all(&plan.prepare).await?;
-    acknowledge::take_in(session, &plan, &mut journal).await?;
-    let forgotten = sync_status(session, sync, false).await?.rejected.len() as u64;
-    session.execute(&plan.forget_rejected).await?;
-    Ok(forgotten)
-}
-
-fn rejected_rows(batch: &RecordBatch, hidden: bool, show_pii: bool) -> Result<Vec<RejectedRow>, RunError> {
-    let (keys, operations) = (texts(batch, KEY)?, texts(batch, "operation")?);
-    let (codes, messages) = (texts(batch, "code")?, texts(batch, "message")?);
-    let (retryable, attempts) = (truths(batch, "retryable")?, numbers(batch, "attempts")?);
-    let row = |i: usize| {
-        let key = keys[i].clone().unwrap_or_default();
-        // A destination may quote the row in its reason.
-        let message = messages[i].clone().unwrap_or_default();
-        RejectedRow {
-            key: if hidden { crate::mask(&key) } else { key },
-            operation: operations[i].clone().unwrap_or_default(),
-            code: codes[i].clone().unwrap_or_default(),
-            message: if show_pii { message } else { crate::redact(&message) },
-            retryable: retryable[i],
-            attempts: attempts[i],
+impl Run<'_> {
+    /// The run itself: recover, compare, guard, deliver, acknowledge.
+    async fn apply(
+        &self,
+        journal: &mut Journal,
+        mut context: SyncContext,
+        log: &mut RunLog,
+    ) -> Result<SyncReport, RunError> {
+        let Run { session, plan, destination, .. } = *self;
+        let state = session.state();
+        let recovered = acknowledge::recover(state, plan, journal, &context, destination);
+        let recovered = log.step("recover", recovered, |rows| *rows).await?;
+        let counts = compare(session, self.sync, plan, self.request);
+        let counts = log.step("compare", counts, |counts| counts.desired).await?;
+        let to_send = counts.to_send();
+        let mut report = SyncReport {
+            delivered: 0,
+            rejected: 0,
+            unknown: 0,
+            unsent: 0,
+            requests: 0,
+            run_id: context.run_id.clone(),
+            stopped: None,
+            recovered,
+            counts,
+        };
+        if !report.counts.tripped.is_empty() {
+            return Ok(report);
         }
-    };
-    Ok((0..batch.num_rows()).map(row).collect())
+        acknowledge::clear_rejected(state, plan).await?;
+        if to_send == 0 {
+            return Ok(report);
+        }
+        context.resources = destination.prepare(&context).await?;
+        let delivery = send::send(state, plan, journal, &context, destination, to_send);
+        let delivery = log.step("deliver", delivery, |_| to_send).await?;
+        report.requests = delivery.requests;
+        report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
+        let settled = acknowledge::acknowledge(state, plan, journal, false);
+        let settled = log.step("acknowledge", settled, acknowledge::Settled::rows).await?;
+        (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
+        report.unsent = to_send.saturating_sub(settled.rows());
+        Ok(report)
+    }
 }
 
 /// Computes what should be at the destination and compares it with the ledger.
-async fn compare(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncCounts, RunError> {
-    session.preflight(&plan.desired.statement).await?;
+async fn compare(
+    session: &Session,
+    sync: &Sync,
+    plan: &SyncPlan,
+    request: &SyncRequest,
+) -> Result<SyncCounts, RunError> {
+    // The rows come from the warehouse, whatever keeps the state.
+    let desired = session.sync_plan(sync, request.full_resync)?.desired;
+    session.preflight(&desired.statement).await?;
     let budget = sync.segment.map(|segment| session.project.segment(segment).budget).unwrap_or_default();
     let budgets = [session.project.budget, budget];
-    session.keep_within(&format!("sync `{}`", sync.name), &budgets, &[&plan.desired]).await?;
-    session.execute(&plan.desired).await?;
+    session.keep_within(&format!("sync `{}`", sync.name), &budgets, &[&desired]).await?;
+    let state = session.state();
+    if session.local_state.is_some() {
+        carry_desired(session, desired, plan).await?;
+    } else {
+        session.execute(&desired).await?;
+    }
     let (owner, personal) = (format!("sync `{}`", sync.name), keys::are_personal(session, sync));
-    keys::check(session, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
-    let mut counts = SyncCounts {
-        sync: sync.name.clone(),
-        as_of: session.as_of.to_string(),
-        added: 0,
-        changed: 0,
-        removed: 0,
-        unchanged: 0,
-        skipped: 0,
-        held: 0,
-        acknowledged: 0,
-        waiting: 0,
-        tripped: Vec::new(),
-    };
-    let mut desired = 0;
-    for batch in session.small(plan.counts.clone()).await? {
+    keys::check(state, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
+    let mut counts = SyncCounts::new(session, sync);
+    for batch in state.small(plan.counts.clone()).await? {
         let (changes, held, rows) = (texts(&batch, CHANGE)?, truths(&batch, "held")?, numbers(&batch, "rows")?);
         for ((change, held), rows) in changes.iter().flatten().zip(held).zip(rows) {
-            count(&mut counts, change, held, rows, sync.mode);
-            desired += if change == "removed" { 0 } else { rows };
+            counts.count(change, held, rows, sync.mode);
         }
     }
-    counts.tripped = tripped(sync, &counts, desired);
+    counts.tripped = guards::tripped(session, sync, plan, request, &counts).await?;
     Ok(counts)
 }
 
-fn count(counts: &mut SyncCounts, change: &str, held: bool, rows: u64, mode: Mode) {
-    if change != "added" {
-        counts.acknowledged += rows;
+/// Streams what should be at the destination from the warehouse to where the state is kept.
+async fn carry_desired(session: &Session, desired: Step, plan: &SyncPlan) -> Result<(), RunError> {
+    let state = session.state();
+    state.execute_all(&plan.empty_desired).await?;
+    if let Statement::ReplaceTable { query, .. } = desired.statement {
+        let rows = session.query(query).await?;
+        state.warehouse.load(&plan.tables.desired.parts, rows.schema, rows.stream).await?;
     }
-    let sent = SyncPlan::sends(mode, change);
-    let place = match change {
-        _ if held && sent => &mut counts.held,
-        "added" if sent => &mut counts.added,
-        "changed" if sent => &mut counts.changed,
-        "removed" if sent => &mut counts.removed,
-        "unchanged" => &mut counts.unchanged,
-        _ => &mut counts.skipped,
-    };
-    *place += rows;
+    Ok(())
 }
 
-fn tripped(sync: &Sync, counts: &SyncCounts, desired: u64) -> Vec<Tripped> {
-    let mut all = Vec::new();
-    let mut check = |guard: &str, limit: Option<Limit>, found: u64| {
-        let Some(limit) = limit else { return };
-        let (most, allowed) = match limit {
-            Limit::Rows(rows) => (rows as f64, format!("{rows} rows")),
-            Limit::Percent(share) => (counts.acknowledged as f64 * share / 100.0, format!("{share} %")),
-        };
-        // The first run has nothing to take a share of.
-        let first = counts.acknowledged == 0 && matches!(limit, Limit::Percent(_));
-        if !first && found as f64 > most {
-            all.push(Tripped { guard: guard.to_owned(), allowed, found });
-        }
-    };
-    check("max_removed", sync.guards.max_removed, counts.removed);
-    check("max_added", sync.guards.max_added, counts.added);
-    if let Some(least) = sync.guards.min_rows.filter(|least| desired < *least) {
-        all.push(Tripped { guard: "min_rows".to_owned(), allowed: format!("{least} rows or more"), found: desired });
-    }
-    all
-}
-
-async fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncContext, RunError> {
-    let fields: Vec<_> =
-        plan.columns.iter().map(|c| arrow::datatypes::Field::new(&c.name, arrow_type(&c.ty), true)).collect();
-    let mut previous_run = None;
-    for batch in session.small(plan.last_run.clone()).await? {
-        previous_run = texts(&batch, "run_id")?.into_iter().flatten().next().or(previous_run);
-    }
-    Ok(SyncContext {
-        sync: sync.name.clone(),
-        run_id: uuid::Uuid::now_v7().simple().to_string(),
-        previous_run,
-        mode: destination_mode(sync.mode),
-        key_field: sync.key_name.clone(),
-        fields: Arc::new(arrow::datatypes::Schema::new(fields)),
-        as_of: session.as_of.to_string(),
-        resources: Default::default(),
-        removal: None,
-        replaces: None,
-    })
-}
-
-fn destination_mode(mode: Mode) -> springline_destination::Mode {
-    match mode {
-        Mode::Upsert => springline_destination::Mode::Upsert,
-        Mode::Update => springline_destination::Mode::Update,
-        Mode::Insert => springline_destination::Mode::Insert,
-        Mode::Mirror => springline_destination::Mode::Mirror,
-        Mode::Append => springline_destination::Mode::Append,
-    }
-}
-
-/// Streams the changes to the destination; every outcome is in the journal before the next request.
-async fn send(
+/// What would be sent, with examples of each change.
+async fn forecast(
     session: &Session,
+    sync: &Sync,
     plan: &SyncPlan,
-    journal: &mut Journal,
-    context: &SyncContext,
-    destination: &dyn Destination,
-    to_send: u64,
-) -> Result<DeliveryReport, RunError> {
-    let rows = session.query(plan.changes.clone()).await?;
-    let schema = context.fields.clone();
-    let changes = rows.stream.map(move |batch| to_changes(&batch?, &schema));
-    let mut done = 0;
-    let report =
-        deliver(destination, context, changes, &Policy::default(), async |batch: &Batch, outcomes: &[Outcome]| {
-            journal.rows(batch, outcomes, &context.run_id, Timestamp::now().as_microsecond())?;
-            done += outcomes.len() as u64;
-            (session.observer)(Event::Delivered { rows: done, of: to_send });
-            Ok::<(), RunError>(())
-        })
-        .await?;
-    for (job, end) in destination.finish(context).await? {
-        journal.job(&job, Ended::Done(end))?;
-    }
-    Ok(report)
-}
-
-/// A batch of the changes query as the destination takes it.
-fn to_changes(batch: &RecordBatch, fields: &arrow::datatypes::SchemaRef) -> Result<Batch, RunError> {
-    let required = |name: &str| -> Result<Vec<String>, RunError> {
-        let values: Option<Vec<String>> = texts(batch, name)?.into_iter().collect();
-        values.ok_or_else(|| RunError::Result(format!("column `{name}` holds null")))
+    request: &SyncRequest,
+) -> Result<SyncForecast, RunError> {
+    let counts = compare(session, sync, plan, request).await?;
+    let has = |change: &str| match change {
+        "added" => counts.added > 0,
+        "changed" => counts.changed > 0,
+        "removed" => counts.removed > 0,
+        _ => counts.repeated > 0,
     };
-    let kinds = required(CHANGE)?.iter().map(|change| kind(change)).collect::<Result<Vec<_>, _>>()?;
-    let columns = fields
-        .fields()
-        .iter()
-        .map(|field| {
-            let column = batch.column_by_name(field.name());
-            let column = column.ok_or_else(|| RunError::Result(format!("there is no column `{}`", field.name())))?;
-            exact_cast(column, field.data_type())
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let rows = RecordBatch::try_new_with_options(fields.clone(), columns, &options);
-    let rows = rows.map_err(|e| RunError::Result(e.to_string()))?;
-    Ok(Batch::new(required(KEY)?, kinds, required(HASH)?, rows)?)
+    let mut samples = Vec::new();
+    for (_, query) in plan.samples.iter().filter(|(change, _)| has(change)) {
+        for batch in session.state().small(query.clone()).await? {
+            samples.extend(sample_rows(session, sync, plan, request, &batch)?);
+        }
+    }
+    let planned = PlannedSync {
+        sync: sync.name.clone(),
+        target: session.target.clone(),
+        as_of: counts.as_of.clone(),
+        full_resync: request.full_resync,
+        rows: counts.to_send(),
+        fingerprint: guards::fingerprint(session.state(), plan).await?,
+    };
+    Ok(SyncForecast { counts, samples, planned })
 }
 
-fn kind(change: &str) -> Result<ChangeKind, RunError> {
-    match change {
-        "added" => Ok(ChangeKind::Added),
-        "changed" => Ok(ChangeKind::Changed),
-        "removed" => Ok(ChangeKind::Removed),
-        other => Err(RunError::Result(format!("`{other}` is no change"))),
+fn sample_rows(
+    session: &Session,
+    sync: &Sync,
+    plan: &SyncPlan,
+    request: &SyncRequest,
+    batch: &arrow::record_batch::RecordBatch,
+) -> Result<Vec<Map<String, Value>>, RunError> {
+    let personal_key = keys::are_personal(session, sync);
+    let is_personal = |name: &str| match name {
+        KEY => personal_key,
+        _ => plan.columns.iter().any(|column| column.name == name && column.pii.is_some()),
+    };
+    let hidden: Vec<bool> =
+        batch.schema().fields().iter().map(|field| !request.show_pii && is_personal(field.name())).collect();
+    let mut rows = rows_to_json(batch, batch.num_columns(), &hidden)?;
+    for row in &mut rows {
+        row.shift_remove(springline_plan::HASH);
+        // A removed row has no values any more: nulls would say that it has them.
+        if row.get(CHANGE).is_some_and(|change| change == "removed") {
+            row.retain(|name, _| name == KEY || name == CHANGE);
+        }
     }
+    Ok(rows)
 }

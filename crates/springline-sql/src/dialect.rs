@@ -117,6 +117,7 @@ impl Dialect {
     pub fn capabilities(&self) -> Capabilities {
         Capabilities {
             merge: self.shells.contains_key("merge"),
+            delete: self.shells.contains_key("delete"),
             each: self.unsupported(FunctionId::EACH).is_none(),
             ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,

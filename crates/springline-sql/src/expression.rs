@@ -166,8 +166,10 @@ impl<'d> Printer<'d> {
     fn bare(&mut self, expr: &RelExpr) -> Result<(), PrintError> {
         match &expr.kind {
             ExprKind::Leaf(column) => {
-                self.identifier(&column.relation)?;
-                self.out.push('.');
+                if !column.relation.is_empty() {
+                    self.identifier(&column.relation)?;
+                    self.out.push('.');
+                }
                 self.identifier(&column.column)
             }
             ExprKind::Literal(literal) => self.dialect.write_literal(literal, &expr.ty, &mut self.out),

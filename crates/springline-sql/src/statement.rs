@@ -6,7 +6,7 @@ use springline_ir::{Merge, Query, Statement, TableName};
 use crate::dialect::Dialect;
 use crate::error::PrintError;
 use crate::expression::Printer;
-use crate::template::reason;
+use crate::template::{Level, reason};
 
 /// The shells and the variables each may use.
 pub(crate) const SHELLS: &[(&str, &[&str])] = &[
@@ -14,6 +14,7 @@ pub(crate) const SHELLS: &[(&str, &[&str])] = &[
     ("create_table", &["table", "columns"]),
     ("replace_table", &["table", "name", "staging", "query"]),
     ("append", &["table", "columns", "query"]),
+    ("delete", &["table", "condition"]),
     ("drop_table", &["table"]),
     ("merge", &["table", "source", "key", "columns", "updates", "delete"]),
 ];
@@ -72,6 +73,11 @@ pub fn print(dialect: &Dialect, statement: &Statement) -> Result<String, PrintEr
             shell(dialect, "append", context)
         }
         Statement::Merge(merge) => print_merge(dialect, merge),
+        Statement::Delete { table, filter } => {
+            let mut printer = Printer::new(dialect);
+            printer.expr(filter, Level::Or)?;
+            shell(dialect, "delete", context! { table => table_text(dialect, table)?, condition => printer.out })
+        }
         Statement::DropTable { table } => {
             shell(dialect, "drop_table", context! { table => table_text(dialect, table)? })
         }

@@ -214,20 +214,52 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncCommand {
-    /// Say what would be sent, and send nothing
+    /// Say what would be sent, with examples, and send nothing
     Plan {
         /// The sync
         name: String,
+        /// Write into this file what a later apply can be held to; it holds no value of a row
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Show personal values instead of masking them
+        #[arg(long)]
+        show_pii: bool,
+        #[command(flatten)]
+        how: How,
     },
     /// Send what changed since the last acknowledged delivery
+    ///
+    /// Syncs of different destinations run at the same time, those of one destination one after another. One that
+    /// fails does not stop the others.
     Apply {
-        /// The sync
-        name: String,
+        /// The syncs: by name, `tag:ads`, `destination:crm`, `segment:vip`, or `segment:vip+` for all that depend on the
+        /// segment
+        #[arg(value_name = "SYNCS", required_unless_present_any = ["all", "plan"])]
+        chosen: Vec<String>,
+        /// All syncs of the project
+        #[arg(long, conflicts_with = "chosen")]
+        all: bool,
+        /// Send only if the rows are still those of this file, which `sync plan --out` has written; as of its instant
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["chosen", "all", "full_resync"])]
+        plan: Option<PathBuf>,
+        /// Send though the rows are no longer those of the plan
+        #[arg(long, requires = "plan")]
+        allow_drift: bool,
+        #[command(flatten)]
+        how: How,
     },
-    /// Say what is acknowledged and what was refused
+    /// Say how much is acknowledged and what was refused
     Status {
         /// The sync [default: all]
         name: Option<String>,
+        /// Show personal values instead of masking them
+        #[arg(long)]
+        show_pii: bool,
+    },
+    /// List the rows that the destination has refused, and why
+    Rejected {
+        /// The sync
+        name: String,
         /// Show personal values instead of masking them
         #[arg(long)]
         show_pii: bool,
@@ -237,6 +269,17 @@ pub(crate) enum SyncCommand {
         /// The sync
         name: String,
     },
+}
+
+/// How a sync is planned or applied.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct How {
+    /// Send again what was acknowledged, and what was refused, too
+    #[arg(long)]
+    pub(crate) full_resync: bool,
+    /// Where another run of the sync goes on, wait for it to end instead of failing
+    #[arg(long)]
+    pub(crate) wait: bool,
 }
 
 /// An example that is part of the binary.

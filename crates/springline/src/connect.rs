@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use springline_destination::{Destination, DestinationConfig};
 use springline_model::{Setting, Source, SourceMap, Target};
 use springline_run::declared_columns;
-use springline_warehouse::{TargetConfig, Warehouse};
+use springline_warehouse::{EMBEDDED, TargetConfig, Warehouse};
 
 use crate::failure::Failure;
 use crate::project::Loaded;
@@ -50,6 +50,24 @@ pub(crate) async fn warehouse_for(
         project_dir: place.dir.to_owned(),
         state_schema: target.state_schema.clone(),
         declared: declared_columns(sources),
+    };
+    Ok(springline_warehouse::connect(config).await?)
+}
+
+/// The embedded engine with tables of its own in the project's folder, and without sources.
+pub(crate) async fn state_folder(
+    loaded: &Loaded,
+    target: &str,
+    state_schema: &str,
+) -> Result<Arc<dyn Warehouse>, Failure> {
+    let config = TargetConfig {
+        name: target.to_owned(),
+        engine: EMBEDDED.to_owned(),
+        tag: tag(),
+        options: BTreeMap::new(),
+        project_dir: loaded.dir.clone(),
+        state_schema: state_schema.to_owned(),
+        declared: Vec::new(),
     };
     Ok(springline_warehouse::connect(config).await?)
 }

@@ -13,6 +13,7 @@ mod packages;
 mod project;
 mod receiver;
 mod seed;
+mod selection;
 mod sessions;
 
 use std::process::ExitCode;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use springline_model::{Project, SegmentId, Sync, Target};
+use springline_model::{Project, SegmentId, StatePlace, Sync, Target};
 use springline_plan::Context;
 use springline_run::Session;
 use springline_sql::Dialect;
+use springline_warehouse::EMBEDDED;
 
 use crate::cli::Global;
 use crate::connect::{self, Overrides};
@@ -63,7 +64,12 @@ impl Workplace {
     /// A session on the target.
     pub(crate) async fn session(&self) -> Result<Session, Failure> {
         let target = self.target()?;
+        let local_state = match target.state {
+            StatePlace::Warehouse => None,
+            StatePlace::Local => Some(Box::new(self.local_state(target).await?)),
+        };
         Ok(Session {
+            local_state,
             project: self.loaded.project.clone(),
             sources: self.loaded.sources.clone(),
             warehouse: connect::warehouse(&self.loaded, target, &self.overrides).await?,
@@ -73,6 +79,26 @@ impl Workplace {
             price_per_tib: target.price_per_tib,
             as_of: self.as_of,
             project_dir: self.loaded.dir.clone(),
+            observer: output::observer(),
+        })
+    }
+
+    /// The embedded engine on a folder of the project, for the state of a target that may only be read.
+    async fn local_state(&self, target: &Target) -> Result<Session, Failure> {
+        // Each target has a set of tables of its own.
+        let state_schema = format!("{}_{}", target.state_schema, target.name);
+        let warehouse = connect::state_folder(&self.loaded, &target.name, &state_schema).await?;
+        Ok(Session {
+            project: self.loaded.project.clone(),
+            sources: self.loaded.sources.clone(),
+            warehouse,
+            target: target.name.clone(),
+            dialect: Arc::new(self.dialect(Some(EMBEDDED))?),
+            state_schema,
+            price_per_tib: None,
+            as_of: self.as_of,
+            project_dir: self.loaded.dir.clone(),
+            local_state: None,
             observer: output::observer(),
         })
     }

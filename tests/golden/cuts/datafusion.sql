@@ -599,26 +599,11 @@ DROP TABLE IF EXISTS "springline"."moves_customer";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 
--- sync.best_out.ledger
-CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
-);
-
--- sync.best_out.rejected
-CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "operation" VARCHAR,
-  "code" VARCHAR,
-  "message" VARCHAR,
-  "retryable" BOOLEAN,
-  "run_id" VARCHAR,
-  "first_seen_at" TIMESTAMP(6),
-  "last_seen_at" TIMESTAMP(6),
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "springline"."state_versions" (
+  "name" VARCHAR,
+  "version" BIGINT,
+  "since" TIMESTAMP(6)
 );
 
 -- state.runs
@@ -637,7 +622,62 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "springline"."run_steps" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "step" VARCHAR,
+  "started_at" TIMESTAMP(6),
+  "ended_at" TIMESTAMP(6),
+  "rows" BIGINT,
+  "error" VARCHAR
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "springline"."deliveries" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "_key" VARCHAR,
+  "operation" VARCHAR,
+  "outcome" VARCHAR,
+  "_hash" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.ledger_best_out
+CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "run_id" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.rejected_best_out
+CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "operation" VARCHAR,
+  "code" VARCHAR,
+  "message" VARCHAR,
+  "retryable" BOOLEAN,
+  "run_id" VARCHAR,
+  "first_seen_at" TIMESTAMP(6),
+  "last_seen_at" TIMESTAMP(6),
+  "attempts" BIGINT
+);
+
+-- sync.best_out.lease
+CREATE TABLE IF NOT EXISTS "springline"."lease_best_out" (
+  "holder" VARCHAR,
+  "expires_at" TIMESTAMP(6)
 );
 
 -- sync.best_out.desired
@@ -724,9 +764,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."city",
-    "d"."stage"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -735,8 +773,34 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.best_out.rejected.clear
+CREATE OR REPLACE TABLE "springline"."rejected_best_out" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "springline"."desired_best_out" AS "d"
+  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
 
 -- sync.best_out.changes
 WITH
@@ -757,8 +821,8 @@ SELECT
   "c"."city",
   "c"."stage"
 FROM "difference" AS "c"
-LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
-WHERE "c"."_change" IN ('added', 'changed', 'removed')
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL;
 
 -- sync.best_out.outcomes.drop

@@ -593,26 +593,11 @@ DROP TABLE IF EXISTS "springline"."moves_customer";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "springline";
 
--- sync.best_out.ledger
-CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
-);
-
--- sync.best_out.rejected
-CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "operation" TEXT,
-  "code" TEXT,
-  "message" TEXT,
-  "retryable" BOOLEAN,
-  "run_id" TEXT,
-  "first_seen_at" TIMESTAMPTZ,
-  "last_seen_at" TIMESTAMPTZ,
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "springline"."state_versions" (
+  "name" TEXT,
+  "version" BIGINT,
+  "since" TIMESTAMPTZ
 );
 
 -- state.runs
@@ -631,7 +616,62 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "springline"."run_steps" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "step" TEXT,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "rows" BIGINT,
+  "error" TEXT
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "springline"."deliveries" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "destination" TEXT,
+  "_key" TEXT,
+  "operation" TEXT,
+  "outcome" TEXT,
+  "_hash" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.ledger_best_out
+CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.rejected_best_out
+CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- sync.best_out.lease
+CREATE TABLE IF NOT EXISTS "springline"."lease_best_out" (
+  "holder" TEXT,
+  "expires_at" TIMESTAMPTZ
 );
 
 -- sync.best_out.desired
@@ -723,9 +763,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."city",
-    "d"."stage"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -734,8 +772,39 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.best_out.rejected.clear
+BEGIN;
+DROP TABLE IF EXISTS "springline"."rejected_best_out__new";
+CREATE TABLE "springline"."rejected_best_out__new" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "springline"."desired_best_out" AS "d"
+  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
+DROP TABLE IF EXISTS "springline"."rejected_best_out";
+ALTER TABLE "springline"."rejected_best_out__new" RENAME TO "rejected_best_out";
+COMMIT;
 
 -- sync.best_out.changes
 WITH
@@ -756,8 +825,8 @@ SELECT
   "c"."city",
   "c"."stage"
 FROM "difference" AS "c"
-LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
-WHERE "c"."_change" IN ('added', 'changed', 'removed')
+LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL;
 
 -- sync.best_out.outcomes.drop

@@ -146,26 +146,11 @@ DROP TABLE IF EXISTS "state"."moves_customer";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 
--- sync.vips_to_files.ledger
-CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
-);
-
--- sync.vips_to_files.rejected
-CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "operation" VARCHAR,
-  "code" VARCHAR,
-  "message" VARCHAR,
-  "retryable" BOOLEAN,
-  "run_id" VARCHAR,
-  "first_seen_at" TIMESTAMP(6),
-  "last_seen_at" TIMESTAMP(6),
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "state"."state_versions" (
+  "name" VARCHAR,
+  "version" BIGINT,
+  "since" TIMESTAMP(6)
 );
 
 -- state.runs
@@ -184,7 +169,62 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "state"."run_steps" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "step" VARCHAR,
+  "started_at" TIMESTAMP(6),
+  "ended_at" TIMESTAMP(6),
+  "rows" BIGINT,
+  "error" VARCHAR
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "state"."deliveries" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "_key" VARCHAR,
+  "operation" VARCHAR,
+  "outcome" VARCHAR,
+  "_hash" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.ledger_vips_to_files
+CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "run_id" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.rejected_vips_to_files
+CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "operation" VARCHAR,
+  "code" VARCHAR,
+  "message" VARCHAR,
+  "retryable" BOOLEAN,
+  "run_id" VARCHAR,
+  "first_seen_at" TIMESTAMP(6),
+  "last_seen_at" TIMESTAMP(6),
+  "attempts" BIGINT
+);
+
+-- sync.vips_to_files.lease
+CREATE TABLE IF NOT EXISTS "state"."lease_vips_to_files" (
+  "holder" VARCHAR,
+  "expires_at" TIMESTAMP(6)
 );
 
 -- sync.vips_to_files.desired
@@ -223,10 +263,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."Email",
-    "d"."It's a ""score""",
-    "d"."seen"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -235,8 +272,34 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.vips_to_files.rejected.clear
+CREATE OR REPLACE TABLE "state"."rejected_vips_to_files" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "state"."desired_vips_to_files" AS "d"
+  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
 
 -- sync.vips_to_files.changes
 WITH
@@ -259,8 +322,8 @@ SELECT
   "c"."It's a ""score""",
   "c"."seen"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
-WHERE "c"."_change" IN ('added', 'changed', 'removed')
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL;
 
 -- sync.vips_to_files.outcomes.drop
@@ -354,26 +417,11 @@ DROP TABLE IF EXISTS "state"."refusals_vips_to_files";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 
--- sync.all_to_files.ledger
-CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
-);
-
--- sync.all_to_files.rejected
-CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
-  "_key" VARCHAR,
-  "_hash" VARCHAR,
-  "operation" VARCHAR,
-  "code" VARCHAR,
-  "message" VARCHAR,
-  "retryable" BOOLEAN,
-  "run_id" VARCHAR,
-  "first_seen_at" TIMESTAMP(6),
-  "last_seen_at" TIMESTAMP(6),
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "state"."state_versions" (
+  "name" VARCHAR,
+  "version" BIGINT,
+  "since" TIMESTAMP(6)
 );
 
 -- state.runs
@@ -392,7 +440,62 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "state"."run_steps" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "step" VARCHAR,
+  "started_at" TIMESTAMP(6),
+  "ended_at" TIMESTAMP(6),
+  "rows" BIGINT,
+  "error" VARCHAR
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "state"."deliveries" (
+  "run_id" VARCHAR,
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "_key" VARCHAR,
+  "operation" VARCHAR,
+  "outcome" VARCHAR,
+  "_hash" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.ledger_all_to_files
+CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "run_id" VARCHAR,
+  "sent_at" TIMESTAMP(6)
+);
+
+-- state.rejected_all_to_files
+CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
+  "_key" VARCHAR,
+  "_hash" VARCHAR,
+  "operation" VARCHAR,
+  "code" VARCHAR,
+  "message" VARCHAR,
+  "retryable" BOOLEAN,
+  "run_id" VARCHAR,
+  "first_seen_at" TIMESTAMP(6),
+  "last_seen_at" TIMESTAMP(6),
+  "attempts" BIGINT
+);
+
+-- sync.all_to_files.lease
+CREATE TABLE IF NOT EXISTS "state"."lease_all_to_files" (
+  "holder" VARCHAR,
+  "expires_at" TIMESTAMP(6)
 );
 
 -- sync.all_to_files.desired
@@ -426,8 +529,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."email"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -436,8 +538,34 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.all_to_files.rejected.clear
+CREATE OR REPLACE TABLE "state"."rejected_all_to_files" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "state"."desired_all_to_files" AS "d"
+  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added');
 
 -- sync.all_to_files.changes
 WITH
@@ -456,7 +584,7 @@ SELECT
   "c"."_hash",
   "c"."email"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added')
   AND "r"."_key" IS NULL;
 

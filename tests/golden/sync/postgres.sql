@@ -140,26 +140,11 @@ DROP TABLE IF EXISTS "state"."moves_customer";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 
--- sync.vips_to_files.ledger
-CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
-);
-
--- sync.vips_to_files.rejected
-CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "operation" TEXT,
-  "code" TEXT,
-  "message" TEXT,
-  "retryable" BOOLEAN,
-  "run_id" TEXT,
-  "first_seen_at" TIMESTAMPTZ,
-  "last_seen_at" TIMESTAMPTZ,
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "state"."state_versions" (
+  "name" TEXT,
+  "version" BIGINT,
+  "since" TIMESTAMPTZ
 );
 
 -- state.runs
@@ -178,7 +163,62 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "state"."run_steps" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "step" TEXT,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "rows" BIGINT,
+  "error" TEXT
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "state"."deliveries" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "destination" TEXT,
+  "_key" TEXT,
+  "operation" TEXT,
+  "outcome" TEXT,
+  "_hash" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.ledger_vips_to_files
+CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.rejected_vips_to_files
+CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- sync.vips_to_files.lease
+CREATE TABLE IF NOT EXISTS "state"."lease_vips_to_files" (
+  "holder" TEXT,
+  "expires_at" TIMESTAMPTZ
 );
 
 -- sync.vips_to_files.desired
@@ -222,10 +262,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."Email",
-    "d"."It's a ""score""",
-    "d"."seen"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -234,8 +271,39 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.vips_to_files.rejected.clear
+BEGIN;
+DROP TABLE IF EXISTS "state"."rejected_vips_to_files__new";
+CREATE TABLE "state"."rejected_vips_to_files__new" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "state"."desired_vips_to_files" AS "d"
+  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
+DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
+ALTER TABLE "state"."rejected_vips_to_files__new" RENAME TO "rejected_vips_to_files";
+COMMIT;
 
 -- sync.vips_to_files.changes
 WITH
@@ -258,8 +326,8 @@ SELECT
   "c"."It's a ""score""",
   "c"."seen"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
-WHERE "c"."_change" IN ('added', 'changed', 'removed')
+LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
+WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL;
 
 -- sync.vips_to_files.outcomes.drop
@@ -352,26 +420,11 @@ DROP TABLE IF EXISTS "state"."refusals_vips_to_files";
 -- state.schema
 CREATE SCHEMA IF NOT EXISTS "state";
 
--- sync.all_to_files.ledger
-CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
-);
-
--- sync.all_to_files.rejected
-CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
-  "_key" TEXT,
-  "_hash" TEXT,
-  "operation" TEXT,
-  "code" TEXT,
-  "message" TEXT,
-  "retryable" BOOLEAN,
-  "run_id" TEXT,
-  "first_seen_at" TIMESTAMPTZ,
-  "last_seen_at" TIMESTAMPTZ,
-  "attempts" BIGINT
+-- state.state_versions
+CREATE TABLE IF NOT EXISTS "state"."state_versions" (
+  "name" TEXT,
+  "version" BIGINT,
+  "since" TIMESTAMPTZ
 );
 
 -- state.runs
@@ -390,7 +443,62 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "delivered" BIGINT,
   "rejected" BIGINT,
   "unknown" BIGINT,
-  "unsent" BIGINT
+  "unsent" BIGINT,
+  "held" BIGINT,
+  "skipped" BIGINT,
+  "repeated" BIGINT,
+  "requests" BIGINT
+);
+
+-- state.run_steps
+CREATE TABLE IF NOT EXISTS "state"."run_steps" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "step" TEXT,
+  "started_at" TIMESTAMPTZ,
+  "ended_at" TIMESTAMPTZ,
+  "rows" BIGINT,
+  "error" TEXT
+);
+
+-- state.deliveries
+CREATE TABLE IF NOT EXISTS "state"."deliveries" (
+  "run_id" TEXT,
+  "sync" TEXT,
+  "destination" TEXT,
+  "_key" TEXT,
+  "operation" TEXT,
+  "outcome" TEXT,
+  "_hash" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.ledger_all_to_files
+CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "run_id" TEXT,
+  "sent_at" TIMESTAMPTZ
+);
+
+-- state.rejected_all_to_files
+CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
+  "_key" TEXT,
+  "_hash" TEXT,
+  "operation" TEXT,
+  "code" TEXT,
+  "message" TEXT,
+  "retryable" BOOLEAN,
+  "run_id" TEXT,
+  "first_seen_at" TIMESTAMPTZ,
+  "last_seen_at" TIMESTAMPTZ,
+  "attempts" BIGINT
+);
+
+-- sync.all_to_files.lease
+CREATE TABLE IF NOT EXISTS "state"."lease_all_to_files" (
+  "holder" TEXT,
+  "expires_at" TIMESTAMPTZ
 );
 
 -- sync.all_to_files.desired
@@ -429,8 +537,7 @@ WITH
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
     CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
-    "d"."email"
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -439,8 +546,39 @@ SELECT
   "r"."_key" IS NOT NULL AS "held",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+
+-- sync.all_to_files.rejected.clear
+BEGIN;
+DROP TABLE IF EXISTS "state"."rejected_all_to_files__new";
+CREATE TABLE "state"."rejected_all_to_files__new" AS
+WITH
+"difference" AS (
+  SELECT
+    COALESCE("d"."_key", "l"."_key") AS "_key",
+    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+  FROM "state"."desired_all_to_files" AS "d"
+  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
+)
+SELECT
+  "r"."_key",
+  "r"."_hash",
+  "r"."operation",
+  "r"."code",
+  "r"."message",
+  "r"."retryable",
+  "r"."run_id",
+  "r"."first_seen_at",
+  "r"."last_seen_at",
+  "r"."attempts"
+FROM "difference" AS "c"
+INNER JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
+WHERE "c"."_change" IN ('added');
+DROP TABLE IF EXISTS "state"."rejected_all_to_files";
+ALTER TABLE "state"."rejected_all_to_files__new" RENAME TO "rejected_all_to_files";
+COMMIT;
 
 -- sync.all_to_files.changes
 WITH
@@ -459,7 +597,7 @@ SELECT
   "c"."_hash",
   "c"."email"
 FROM "difference" AS "c"
-LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND NOT "r"."retryable"
+LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 WHERE "c"."_change" IN ('added')
   AND "r"."_key" IS NULL;
 

@@ -20,6 +20,7 @@ pub(super) fn project(
         default_target: head.default_target,
         targets: head.targets,
         budget: head.budget,
+        retention: head.retention,
         sources: catalogue.sources.into_iter().map(|s| s.source).collect(),
         entities: catalogue.entities.into_iter().map(entity).collect::<Option<_>>()?,
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,

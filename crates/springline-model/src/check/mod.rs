@@ -43,7 +43,8 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use crate::packages::{NoPackages, PackageSource};
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
 use crate::{
-    Budget, Code, Destination, Diagnostic, Lock, Project, Registry, Severity, Source, SourceMap, Sync, Target,
+    Budget, Code, Destination, Diagnostic, Lock, Project, Registry, Retention, Severity, Source, SourceMap, Sync,
+    Target,
 };
 
 use catalogue::Catalogue;
@@ -178,6 +179,7 @@ struct Head {
     default_target: String,
     targets: Vec<Target>,
     budget: Budget,
+    retention: Retention,
 }
 
 fn head(
@@ -221,7 +223,8 @@ fn head(
     let default_target = default?.name.clone();
     outline.default_target = Some(default_target.clone());
     let budget = settings::budget(decl.budget.as_ref());
-    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets, budget })
+    let retention = settings::retention(decl.retention.as_ref(), out);
+    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets, budget, retention })
 }
 
 fn timezone(name: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Option<TimeZone> {

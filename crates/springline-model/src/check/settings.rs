@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use minijinja::Environment;
 
-use crate::syntax::{BudgetDecl, DestinationDecl, Places, SettingDecl, Spanned, TargetDecl};
+use crate::expr::parse_length;
+use crate::syntax::{BudgetDecl, DestinationDecl, Places, RetentionDecl, SettingDecl, Spanned, TargetDecl};
 use crate::{
-    Budget, Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Setting, SourceMap,
-    Target,
+    Budget, Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Retention, Setting,
+    SourceMap, StatePlace, Target, Within,
 };
 
 use super::names::with_suggestion;
@@ -39,6 +40,7 @@ pub(super) fn target(
         name: name.value.clone(),
         engine: decl.engine.value,
         state_schema: decl.state_schema.map_or_else(|| STATE_SCHEMA.to_owned(), |s| s.value),
+        state: decl.state.map_or_else(StatePlace::default, |state| state.value),
         price_per_tib: decl.price_per_tib.map(|price| price.value.0),
         settings: settings(decl.settings, sources, out),
         span: name.span,
@@ -52,6 +54,20 @@ pub(super) fn budget(decl: Option<&BudgetDecl>) -> Budget {
         max_bytes: decl.max_bytes.as_ref().map(|bytes| bytes.value.0),
         max_cost: decl.max_cost.as_ref().map(|cost| cost.value.0),
     }
+}
+
+/// For how long records are kept; for ever where nothing is said.
+pub(super) fn retention(decl: Option<&RetentionDecl>, out: &mut Vec<Diagnostic>) -> Retention {
+    let mut length = |text: Option<&Spanned<String>>| text.and_then(|text| length(text, out));
+    decl.map_or_else(Retention::default, |decl| Retention {
+        runs: length(decl.runs.as_ref()),
+        deliveries: length(decl.deliveries.as_ref()),
+    })
+}
+
+/// A length of time, or a problem with it.
+pub(super) fn length(text: &Spanned<String>, out: &mut Vec<Diagnostic>) -> Option<Within> {
+    parse_length(text).map_err(|problem| out.push(problem)).ok()
 }
 
 fn find_engine<'a>(registry: &'a Registry, name: &str) -> Option<&'a EngineKind> {

@@ -16,7 +16,7 @@ const MAX_TYPE: usize = 60;
 
 /// A source as far as it can be read.
 pub(super) fn source(decl: SourceDecl, known: &Known, out: &mut Vec<Diagnostic>) -> SourceInfo {
-    let SourceDecl { name, table, primary_key, columns } = decl;
+    let SourceDecl { name, table, primary_key, updated_at, columns } = decl;
     let place = table.span;
     let table = TableName::parse(&table.value).unwrap_or_else(|| {
         let message = format!("`{}` is no name of a table", table.value);
@@ -50,10 +50,30 @@ pub(super) fn source(decl: SourceDecl, known: &Known, out: &mut Vec<Diagnostic>)
         out.push(with_suggestion(diagnostic, &key.value, by_name.keys().map(String::as_str), "column"));
     }
     let primary_key = primary_key.map(|key| key.value);
+    let updated_at = updated_at.filter(|_| !unknown).and_then(|column| written_at(&name.value, column, &list, out));
     SourceInfo {
-        source: Source { name: name.value, table, primary_key, columns: list, span: name.span },
+        source: Source { name: name.value, table, primary_key, updated_at, columns: list, span: name.span },
         columns: by_name,
         unknown,
+    }
+}
+
+/// The column that tells when a row was last written: one of the source's, with an instant or a day.
+fn written_at(source: &str, name: Spanned<String>, columns: &[Column], out: &mut Vec<Diagnostic>) -> Option<String> {
+    match columns.iter().find(|column| column.name == name.value) {
+        Some(column) if column.ty.is_temporal() => Some(name.value),
+        Some(column) => {
+            let message = format!("`updated_at` of source `{source}` is `{}`, which is {}", name.value, column.ty);
+            let hint = "name a column of type timestamp or date";
+            out.push(Diagnostic::error(Code::TypeMismatch, name.span, message).hint(hint));
+            None
+        }
+        None => {
+            let message = format!("source `{source}` has no column `{}`", name.value);
+            let diagnostic = Diagnostic::error(Code::UnknownName, name.span, message);
+            out.push(with_suggestion(diagnostic, &name.value, columns.iter().map(|c| c.name.as_str()), "column"));
+            None
+        }
     }
 }
 

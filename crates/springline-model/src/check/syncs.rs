@@ -3,12 +3,14 @@
 use crate::expr;
 use crate::syntax::{Spanned, SyncDecl, nearest};
 use crate::{
-    Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, SegmentId, SourceMap, Sync,
+    Audit, Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, SegmentId, SourceMap,
+    Sync,
 };
 
 use super::catalogue::Catalogue;
 use super::names::Table;
 use super::scope::Scope;
+use super::settings;
 use super::typing::Typer;
 use super::unify::Typed;
 
@@ -54,7 +56,9 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
     let guards = decl.guards.map_or_else(Guards::default, |g| Guards {
         max_removed: g.max_removed,
         max_added: g.max_added,
-        min_rows: g.min_rows.map(|m| m.value),
+        max_changed: g.max_changed,
+        min_rows: g.min_rows,
+        freshness: g.freshness.and_then(|text| settings::length(&text, out)),
     });
     let (key, destination) = (key?, destination?);
     complete.then(|| Sync {
@@ -67,6 +71,8 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         key: key.expr,
         map,
         guards,
+        audit: decl.audit.map_or_else(Audit::default, |audit| audit.value),
+        tags: decl.tags.into_iter().map(|tag| tag.value).collect(),
         span: decl.name.span,
     })
 }

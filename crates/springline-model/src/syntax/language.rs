@@ -1,7 +1,7 @@
 //! The keys of the language. Each declaration is one mapping of the YAML; its text is that of the
 //! reference page.
 
-use crate::{Code, Diagnostic, Limit, Mode, Pii, RelationshipKind, Span};
+use crate::{Audit, Code, Diagnostic, Limit, Mode, Pii, RelationshipKind, Span, StatePlace};
 
 use super::budget::{BudgetDecl, Money};
 use super::condition::ConditionDecl;
@@ -29,8 +29,18 @@ decl! {
         targets: Entries<TargetDecl>,
         /// What one command may read and cost at most.
         budget: Option<BudgetDecl>,
+        /// For how long the records of what was delivered are kept; for ever if it is left out.
+        retention: Option<RetentionDecl>,
         /// The packages whose definitions the project uses: `springline/<name>`, or a folder.
         import: Vec<ImportDecl>,
+    }
+
+    /// For how long records are kept.
+    RetentionDecl {
+        /// Of the runs of syncs and their steps, such as `90 days`.
+        runs: Option<Spanned<String>>,
+        /// Of the rows delivered by syncs with `audit: rows`, such as `12 months`.
+        deliveries: Option<Spanned<String>>,
     }
 
     /// The lists that any file may hold.
@@ -57,6 +67,9 @@ decl! {
         engine: Spanned<String>,
         /// The schema for Springline's own tables; `springline` if it is left out.
         state_schema: Option<Spanned<String>>,
+        /// Where the state of syncs is kept: in the `warehouse` (if it is left out), or in a `local` folder below the
+        /// project's, for a user who may only read.
+        state: Option<Spanned<StatePlace>>,
         /// What reading a TiB costs, where the warehouse charges by what is read; in any one currency.
         price_per_tib: Option<Spanned<Money>>,
     }
@@ -69,6 +82,8 @@ decl! {
         table: Spanned<String>,
         /// The column that is different in every row.
         primary_key: Option<Spanned<String>>,
+        /// The column with the instant at which a row was last written, by which the freshness of the table is told.
+        updated_at: Option<Spanned<String>>,
         /// The columns that the project uses, by name; all that the catalog lock has if it is left out.
         columns: Option<Entries<ColumnEntry>>,
     }
@@ -218,6 +233,10 @@ decl! {
         map: Entries<Spanned<String>>,
         /// What stops a run before anything is sent.
         guards: Option<GuardsDecl>,
+        /// What is recorded of a run: `runs` (its counts; if it is left out) or `rows` (which row went where and when, too).
+        audit: Option<Spanned<Audit>>,
+        /// Words by which `sync` commands choose it, as in `tag:ads`.
+        tags: Vec<Spanned<String>>,
     }
 
     /// What stops a run before anything is sent.
@@ -226,8 +245,13 @@ decl! {
         max_removed: Option<Limit>,
         /// More rows to add than this: a number, or a percentage of those delivered before.
         max_added: Option<Limit>,
-        /// Fewer rows than this in the sync.
-        min_rows: Option<Spanned<u64>>,
+        /// More rows to change than this: a number, or a percentage of those delivered before.
+        max_changed: Option<Limit>,
+        /// Fewer rows than this in the sync: a number, or a percentage of those delivered before.
+        min_rows: Option<Limit>,
+        /// A table that the sync reads has no row as young as this, such as `24 hours`. Tables without events and without
+        /// `updated_at` are not looked at.
+        freshness: Option<Spanned<String>>,
     }
 }
 
@@ -320,6 +344,18 @@ impl Word for Mode {
     const WHAT: &'static str = "sync mode";
     const WORDS: &'static [&'static str] = &["upsert", "update", "insert", "mirror", "append"];
     const VALUES: &'static [Self] = Mode::ALL;
+}
+
+impl Word for Audit {
+    const WHAT: &'static str = "audit";
+    const WORDS: &'static [&'static str] = &["runs", "rows"];
+    const VALUES: &'static [Self] = &[Audit::Runs, Audit::Rows];
+}
+
+impl Word for StatePlace {
+    const WHAT: &'static str = "place of the state";
+    const WORDS: &'static [&'static str] = &["warehouse", "local"];
+    const VALUES: &'static [Self] = &[StatePlace::Warehouse, StatePlace::Local];
 }
 
 impl Word for Pii {

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
-use jiff::Timestamp;
 use springline_destination::{Destination, JobState, Operation, Outcome, SyncContext};
 use springline_ir::TableName;
-use springline_model::Sync;
-use springline_plan::{SyncPlan, runs_columns, runs_table};
+use springline_plan::SyncPlan;
 use springline_warehouse::{ErrorKind, WarehouseError};
 
-use super::SyncReport;
-use crate::arrow_types::schema_of;
 use crate::journal::{Ended, Journal, RowLine};
+use crate::records::numbers;
 use crate::{RunError, Session};
 
 /// Rows of the journal that go into one batch.
@@ -27,6 +24,13 @@ pub(super) struct Settled {
     pub(super) delivered: u64,
     pub(super) rejected: u64,
     pub(super) unknown: u64,
+}
+
+impl Settled {
+    /// All of them.
+    pub(super) fn rows(&self) -> u64 {
+        self.delivered + self.rejected + self.unknown
+    }
 }
 
 /// Takes in what a run that died has left: asks the destination about its jobs first.
@@ -48,8 +52,7 @@ pub(super) async fn recover(
             JobState::Pending => return Err(RunError::Pending { sync: context.sync.clone(), job }),
         }
     }
-    let settled = acknowledge(session, plan, journal).await?;
-    Ok(settled.delivered + settled.rejected + settled.unknown)
+    Ok(acknowledge(session, plan, journal, true).await?.rows())
 }
 
 /// Takes in what a run that died has left as far as it can be known without the destination. Gives the
@@ -60,16 +63,18 @@ pub(super) async fn take_in(session: &Session, plan: &SyncPlan, journal: &mut Jo
     }
     let waiting = journal.waiting()?;
     if waiting == 0 {
-        acknowledge(session, plan, journal).await?;
+        acknowledge(session, plan, journal, true).await?;
     }
     Ok(waiting)
 }
 
-/// Loads the journal, takes it into the ledger and the rejected rows, and clears it.
+/// Loads the journal, takes it into the ledger and the rejected rows, and clears it. The journal of an `earlier` run
+/// may be older than what another machine has put into the ledger since.
 pub(super) async fn acknowledge(
     session: &Session,
     plan: &SyncPlan,
     journal: &mut Journal,
+    earlier: bool,
 ) -> Result<Settled, RunError> {
     session.execute_all(&plan.stage).await?;
     let mut settled = Settled::default();
@@ -93,12 +98,27 @@ pub(super) async fn acknowledge(
     )
     .await?;
     load(session, &plan.tables.refusals, journal, settled.rejected, is_refused, refusal_batch).await?;
+    if earlier {
+        session.execute(&plan.newest).await?;
+    }
     session.execute_all(&plan.acknowledge).await?;
     // Rows of a job that has not ended yet are known by the journal alone: it is kept until they are known.
     if journal.jobs()?.values().all(Option::is_some) {
         journal.clear()?;
     }
     Ok(settled)
+}
+
+/// Forgets the refusals of rows that have changed since, or that are not to be sent any more.
+pub(super) async fn clear_rejected(session: &Session, plan: &SyncPlan) -> Result<(), RunError> {
+    let mut refusals = 0;
+    for batch in session.small(plan.rejected_rows.clone()).await? {
+        refusals += numbers(&batch, "rows")?.into_iter().sum::<u64>();
+    }
+    if refusals > 0 {
+        session.execute(&plan.clear_rejected).await?;
+    }
+    Ok(())
 }
 
 /// Streams the rows of the journal that are `wanted` into a table.
@@ -163,44 +183,5 @@ fn refusal(row: &RowLine) -> (&str, &str) {
     match &row.outcome {
         Outcome::Rejected { code, message, .. } => (code, message),
         _ => ("", ""),
-    }
-}
-
-/// Writes the run's record.
-pub(super) async fn record_run(
-    session: &Session,
-    sync: &Sync,
-    report: &SyncReport,
-    started: Timestamp,
-) -> Result<(), RunError> {
-    let columns = runs_columns();
-    let table = runs_table(&session.state_schema);
-    let text = |value: &str| Arc::new(StringArray::from(vec![Some(value.to_owned())])) as ArrayRef;
-    let instant = |at: Timestamp| {
-        Arc::new(TimestampMicrosecondArray::from(vec![at.as_microsecond()]).with_timezone("UTC")) as ArrayRef
-    };
-    let number =
-        |n: u64| Arc::new(arrow::array::Int64Array::from(vec![i64::try_from(n).unwrap_or(i64::MAX)])) as ArrayRef;
-    let counts = &report.counts;
-    let mut values = vec![text(&report.run_id), text(&sync.name), instant(session.as_of), instant(started)];
-    values.extend([instant(Timestamp::now()), text(report.outcome()), text(report.stopped.as_deref().unwrap_or(""))]);
-    values.extend([counts.added, counts.changed, counts.removed, counts.unchanged].map(number));
-    values.extend([report.delivered, report.rejected, report.unknown, report.unsent].map(number));
-    let schema = schema_of(&columns);
-    let batch = RecordBatch::try_new(schema.clone(), values).map_err(|e| RunError::Result(e.to_string()))?;
-    let rows = futures::stream::once(async { Ok(batch) }).boxed();
-    session.warehouse.load(&table.parts, schema, rows).await?;
-    Ok(())
-}
-
-impl SyncReport {
-    /// The end of the run in one word: `guarded`, `failed` (nothing got through), `partial` or `done`.
-    pub fn outcome(&self) -> &'static str {
-        match self {
-            _ if !self.counts.tripped.is_empty() => "guarded",
-            _ if self.stopped.is_some() && self.delivered + self.rejected + self.unknown == 0 => "failed",
-            _ if self.stopped.is_some() || self.rejected > 0 || self.unsent > 0 => "partial",
-            _ => "done",
-        }
     }
 }

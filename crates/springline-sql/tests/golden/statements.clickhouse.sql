@@ -148,6 +148,10 @@ LIMIT 5)
 -- ==== merge of keys only
 -- error: the dialect `clickhouse` has no template `merge.sql.j2`
 
+-- ==== delete
+DELETE FROM `springline`.`membership`
+WHERE `segment` = 'lapsing' AND `ended_at` < toDateTime64('2024-06-30 00:00:00', 6, 'UTC')
+
 -- ==== drop table
 DROP TABLE IF EXISTS `springline`.`membership`
 

@@ -159,6 +159,10 @@ WHEN NOT MATCHED AND NOT s.`delete` THEN
   INSERT (`segment`, `customer_id`)
   VALUES (s.`segment`, s.`customer_id`)
 
+-- ==== delete
+DELETE FROM `springline`.`membership`
+WHERE `segment` = 'lapsing' AND `ended_at` < TIMESTAMP '2024-06-30 00:00:00Z'
+
 -- ==== drop table
 DROP TABLE IF EXISTS `springline`.`membership`
 

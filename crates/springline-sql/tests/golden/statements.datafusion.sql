@@ -145,6 +145,9 @@ LIMIT 5)
 -- ==== merge of keys only
 -- error: the dialect `datafusion` has no template `merge.sql.j2`
 
+-- ==== delete
+-- error: the dialect `datafusion` has no template `delete.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

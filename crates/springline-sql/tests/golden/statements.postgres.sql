@@ -164,6 +164,10 @@ WHEN NOT MATCHED AND NOT s."delete" THEN
   INSERT ("segment", "customer_id")
   VALUES (s."segment", s."customer_id")
 
+-- ==== delete
+DELETE FROM "springline"."membership"
+WHERE "segment" = 'lapsing' AND "ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

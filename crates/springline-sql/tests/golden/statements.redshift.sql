@@ -172,6 +172,10 @@ LEFT JOIN "springline"."membership" AS t ON t."segment" = s."segment" AND t."cus
 WHERE t."segment" IS NULL AND NOT s."delete";
 COMMIT;
 
+-- ==== delete
+DELETE FROM "springline"."membership"
+WHERE "segment" = 'lapsing' AND "ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

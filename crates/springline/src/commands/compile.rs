@@ -3,7 +3,7 @@
 use serde_json::json;
 use springline_ir::Statement;
 use springline_model::{EntityId, SegmentId};
-use springline_plan::{Context, Position, Step};
+use springline_plan::{Context, Position, Step, SyncOptions};
 
 use crate::cli::{Format, Global};
 use crate::failure::{Exit, Failure};
@@ -56,14 +56,17 @@ fn steps(context: Context<'_>, name: Option<&str>, all: bool) -> Result<Vec<Step
         }
         steps.extend(plan.cleanup);
     }
+    // The clock of a compiled sync stands still, as all of its plan does.
+    let options = SyncOptions { full_resync: false, now: context.as_of };
     for sync in project.syncs.iter().filter(|s| is_named(&s.name)) {
-        let plan = springline_plan::sync(context, sync)?;
+        let plan = springline_plan::sync(context, sync, &options)?;
         let query =
             |what: &str, query| Step { name: format!("sync.{}.{what}", sync.name), statement: Statement::Query(query) };
         steps.extend(plan.prepare);
         steps.push(plan.desired);
         steps.push(query("duplicates", plan.duplicates));
         steps.push(query("counts", plan.counts));
+        steps.push(plan.clear_rejected);
         steps.push(query("changes", plan.changes));
         steps.extend(plan.stage.into_iter().chain(plan.acknowledge).chain(plan.cleanup));
     }

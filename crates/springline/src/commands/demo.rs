@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use springline_ir::Statement;
 use springline_model::EntityId;
+use springline_run::SyncRequest;
 
 use crate::cli::{Format, Global};
 use crate::commands::{init, run, sync, validate};
@@ -95,7 +96,7 @@ async fn deliver_all(workplace: &Workplace, received: &Received) -> Result<(), F
     for item in &workplace.project().syncs {
         let destination = workplace.project().destination(item.destination);
         let destination = connect::destination(&workplace.loaded, destination, &workplace.overrides)?;
-        sync::show_report(&springline_run::apply_sync(&session, item, destination).await?);
+        sync::show_report(&springline_run::apply_sync(&session, item, destination, &SyncRequest::default()).await?);
     }
     let arrived = received.take();
     if let Some((operation, row)) = arrived.first() {

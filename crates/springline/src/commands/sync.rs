@@ -1,57 +1,214 @@
-//! `springline sync`: plan, apply, status, retry.
+//! `springline sync`: plan, apply, status, rejected, retry.
 
-use serde_json::json;
-use springline_run::{SyncCounts, SyncReport, SyncStatus};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use crate::cli::{Format, Global, SyncCommand};
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
+use springline_destination::Limits;
+use springline_model::Sync;
+use springline_run::{
+    PlannedSync, RejectedRow, Session, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus, Tripped,
+};
+
+use crate::cli::{Format, Global, How, SyncCommand};
 use crate::connect;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted, forecast_text, right, table, thousands};
+use crate::output::{self, counted, forecast_text, right, table, thousands};
+use crate::selection;
 use crate::sessions::Workplace;
 
 pub(crate) async fn execute(global: &Global, command: SyncCommand) -> Result<Exit, Failure> {
-    let workplace = Workplace::new(global)?;
     match command {
-        SyncCommand::Plan { name } => plan(&workplace, global.format, &name).await,
-        SyncCommand::Apply { name } => apply(&workplace, global.format, &name).await,
-        SyncCommand::Status { name, show_pii } => status(&workplace, global.format, name.as_deref(), show_pii).await,
-        SyncCommand::Retry { name } => retry(&workplace, global.format, &name).await,
+        SyncCommand::Plan { name, out, show_pii, how } => {
+            let request = SyncRequest { show_pii, ..request(how) };
+            plan(&Workplace::new(global)?, global.format, &name, &request, out.as_deref()).await
+        }
+        SyncCommand::Apply { plan: Some(file), allow_drift, how, .. } => {
+            apply_planned(global, &file, &SyncRequest { allow_drift, ..request(how) }).await
+        }
+        SyncCommand::Apply { chosen, all, how, .. } => apply(global, &chosen, all, &request(how)).await,
+        SyncCommand::Status { name, show_pii } => {
+            status(&Workplace::new(global)?, global.format, name.as_deref(), show_pii).await
+        }
+        SyncCommand::Rejected { name, show_pii } => {
+            rejected(&Workplace::new(global)?, global.format, &name, show_pii).await
+        }
+        SyncCommand::Retry { name } => retry(&Workplace::new(global)?, global.format, &name).await,
     }
 }
 
-async fn plan(workplace: &Workplace, format: Format, name: &str) -> Result<Exit, Failure> {
+fn request(how: How) -> SyncRequest {
+    SyncRequest { full_resync: how.full_resync, wait: how.wait, ..SyncRequest::default() }
+}
+
+async fn plan(
+    workplace: &Workplace,
+    format: Format,
+    name: &str,
+    request: &SyncRequest,
+    out: Option<&Path>,
+) -> Result<Exit, Failure> {
     let sync = workplace.sync(name)?;
     let session = workplace.session().await?;
-    let forecast = springline_run::forecast_sync(&session, sync).await?;
-    let counts = springline_run::plan_sync(&session, sync).await?;
+    let cost = springline_run::forecast_sync(&session, sync).await?;
+    let forecast = springline_run::plan_sync(&session, sync, request).await?;
+    // A plan can be made without the credentials of the destination, and then its batches are not known.
+    let requests = destination(workplace, sync).map(|d| requests(&forecast.counts, &d.limits())).ok();
+    if let Some(out) = out {
+        let text = format!("{:#}\n", json!(forecast.planned));
+        std::fs::write(out, text).map_err(|e| Failure::new(format!("cannot write {}: {e}", out.display())))?;
+    }
     match format {
         Format::Json => {
-            let mut object = json!(counts);
-            object["forecast"] = json!(forecast);
+            let mut object = json!(forecast);
+            object["forecast"] = json!(cost);
+            object["requests"] = json!(requests);
             anstream::println!("{object:#}");
         }
         Format::Text => {
-            show_counts(&counts);
-            anstream::println!("an apply {}", forecast_text(&forecast));
+            show_counts(&forecast.counts);
+            show_samples(&forecast);
+            anstream::println!("an apply {}", forecast_text(&cost));
+            if let Some(requests) = requests {
+                anstream::println!("and would make {} or more", counted(requests, "request"));
+            }
         }
     }
-    Ok(if counts.tripped.is_empty() { Exit::Done } else { Exit::Guarded })
+    Ok(if forecast.counts.tripped.is_empty() { Exit::Done } else { Exit::Guarded })
 }
 
-async fn apply(workplace: &Workplace, format: Format, name: &str) -> Result<Exit, Failure> {
-    let sync = workplace.sync(name)?;
-    let destination = connect::destination(
-        &workplace.loaded,
-        workplace.project().destination(sync.destination),
-        &workplace.overrides,
-    )?;
+/// The fewest requests that rows of these numbers fit in.
+fn requests(counts: &SyncCounts, limits: &Limits) -> u64 {
+    let rows = limits.batch.rows.max(1) as u64;
+    let upserts = counts.added + counts.changed + counts.repeated;
+    match limits.homogeneous {
+        true => upserts.div_ceil(rows) + counts.removed.div_ceil(rows),
+        false => counts.to_send().div_ceil(rows),
+    }
+}
+
+fn destination(
+    workplace: &Workplace,
+    sync: &Sync,
+) -> Result<std::sync::Arc<dyn springline_destination::Destination>, Failure> {
+    let declared = workplace.project().destination(sync.destination);
+    connect::destination(&workplace.loaded, declared, &workplace.overrides)
+}
+
+/// Applies the plan of a file, as of its instant.
+async fn apply_planned(global: &Global, file: &PathBuf, request: &SyncRequest) -> Result<Exit, Failure> {
+    let unreadable = |why: String| {
+        Failure::new(format!("{} is no plan of a sync: {why}", file.display()))
+            .hint("write one with `springline sync plan NAME --out plan.json`")
+    };
+    let text = std::fs::read(file).map_err(|e| unreadable(e.to_string()))?;
+    let planned: PlannedSync = serde_json::from_slice(&text).map_err(|e| unreadable(e.to_string()))?;
+    let mut global = global.clone();
+    global.as_of.get_or_insert(planned.as_of.clone());
+    let workplace = Workplace::new(&global)?;
+    let target = &workplace.target()?.name;
+    if *target != planned.target {
+        let message = format!("{} was planned on target `{}`, not on `{target}`", file.display(), planned.target);
+        return Err(Failure::new(message).hint(format!("add `--target {}`", planned.target)));
+    }
+    let sync = workplace.sync(&planned.sync)?;
+    let full_resync = planned.full_resync;
+    let request = SyncRequest { planned: Some(planned), full_resync, ..request.clone() };
+    one(&workplace, global.format, sync, &request).await
+}
+
+async fn apply(global: &Global, words: &[String], all: bool, request: &SyncRequest) -> Result<Exit, Failure> {
+    let workplace = Workplace::new(global)?;
+    let syncs = match all {
+        true => workplace.project().syncs.iter().collect(),
+        false => selection::chosen(workplace.project(), words)?,
+    };
+    match (words, syncs.as_slice()) {
+        // One that is named has a report of its own; whatever else is chosen has one report, be it of one sync.
+        ([word], [sync]) if *word == sync.name => one(&workplace, global.format, sync, request).await,
+        _ => many(&workplace, global.format, &syncs, request).await,
+    }
+}
+
+async fn one(workplace: &Workplace, format: Format, sync: &Sync, request: &SyncRequest) -> Result<Exit, Failure> {
+    let destination = destination(workplace, sync)?;
     let session = workplace.session().await?;
-    let report = springline_run::apply_sync(&session, sync, destination).await?;
+    let report = springline_run::apply_sync(&session, sync, destination, request).await?;
     match format {
         Format::Json => anstream::println!("{:#}", json!(report)),
         Format::Text => show_report(&report),
     }
     Ok(exit(&report))
+}
+
+/// Applies syncs: those of one destination one after another, those of several at the same time.
+async fn many(workplace: &Workplace, format: Format, syncs: &[&Sync], request: &SyncRequest) -> Result<Exit, Failure> {
+    let session = workplace.session().await?;
+    let mut by_destination: BTreeMap<_, Vec<(usize, &Sync)>> = BTreeMap::new();
+    for (place, sync) in syncs.iter().enumerate() {
+        by_destination.entry(sync.destination).or_default().push((place, sync));
+    }
+    let group = async |syncs: Vec<(usize, &Sync)>| {
+        let mut ended = Vec::new();
+        for (place, sync) in syncs {
+            ended.push((place, apply_to(workplace, &session, sync, request).await));
+        }
+        ended
+    };
+    let mut ended: Vec<_> = join_all(by_destination.into_values().map(group)).await.into_iter().flatten().collect();
+    ended.sort_by_key(|(place, _)| *place);
+    let results: Vec<(&Sync, Result<SyncReport, Failure>)> =
+        ended.into_iter().filter_map(|(place, result)| Some((*syncs.get(place)?, result))).collect();
+    let exits: Vec<Exit> = results.iter().map(|(_, r)| r.as_ref().map_or(Exit::Failed, exit)).collect();
+    match format {
+        Format::Json => {
+            let all: Vec<Value> = results.into_iter().map(|(sync, result)| of_many(sync, result)).collect();
+            anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "syncs": all }));
+        }
+        Format::Text => {
+            for (sync, result) in &results {
+                match result {
+                    Ok(report) => show_report(report),
+                    Err(failure) => {
+                        anstream::println!("{}: failed", sync.name);
+                        failure.show(format);
+                    }
+                }
+            }
+            let done = exits.iter().filter(|exit| **exit == Exit::Done).count();
+            anstream::println!("{done} of {} done", counted(exits.len() as u64, "sync"));
+        }
+    }
+    Ok(worst(&exits))
+}
+
+async fn apply_to(
+    workplace: &Workplace,
+    session: &Session,
+    sync: &Sync,
+    request: &SyncRequest,
+) -> Result<SyncReport, Failure> {
+    let destination = destination(workplace, sync)?;
+    Ok(springline_run::apply_sync(session, sync, destination, request).await?)
+}
+
+/// One of several syncs in a report.
+fn of_many(sync: &Sync, result: Result<SyncReport, Failure>) -> Value {
+    match result {
+        Ok(report) => {
+            let mut object = json!(report);
+            object["outcome"] = json!(report.outcome());
+            object
+        }
+        Err(failure) => json!({ "sync": sync.name, "outcome": "error", "error": { "message": failure.message() } }),
+    }
+}
+
+/// How several syncs end the program: a failure tells more than a part, and a part more than a guard.
+fn worst(exits: &[Exit]) -> Exit {
+    let order = [Exit::Failed, Exit::Partial, Exit::Guarded];
+    order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
 }
 
 /// How a run of a sync ends the program.
@@ -82,6 +239,18 @@ async fn status(workplace: &Workplace, format: Format, name: Option<&str>, show_
     Ok(Exit::Done)
 }
 
+async fn rejected(workplace: &Workplace, format: Format, name: &str, show_pii: bool) -> Result<Exit, Failure> {
+    let sync = workplace.sync(name)?;
+    let session = workplace.session().await?;
+    let status = springline_run::sync_status(&session, sync, show_pii).await?;
+    match format {
+        Format::Json => anstream::println!("{:#}", json!({ "sync": name, "rejected": status.rejected })),
+        Format::Text if status.rejected.is_empty() => anstream::println!("{name}: nothing is rejected"),
+        Format::Text => show_rejected(&status.rejected),
+    }
+    Ok(Exit::Done)
+}
+
 async fn retry(workplace: &Workplace, format: Format, name: &str) -> Result<Exit, Failure> {
     let sync = workplace.sync(name)?;
     let session = workplace.session().await?;
@@ -107,6 +276,9 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
         thousands(counts.unchanged),
         rest(counts)
     );
+    if counts.state.starts_with("folder") {
+        anstream::println!("  state kept in {}", counts.state);
+    }
     if counts.waiting > 0 {
         anstream::println!(
             "  {} rows of a run that ended early are in doubt; the next apply asks the destination",
@@ -114,22 +286,52 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
         );
     }
     for guard in &counts.tripped {
-        anstream::println!(
-            "  guard {} allows {}: {} rows; nothing is sent",
-            guard.guard,
-            guard.allowed,
-            thousands(guard.found)
-        );
+        anstream::println!("  {}; nothing is sent", guard_text(guard));
+    }
+}
+
+/// Why a guard stops a run.
+fn guard_text(guard: &Tripped) -> String {
+    let Tripped { guard: name, allowed, found, table } = guard;
+    match (name.as_str(), table) {
+        ("plan", _) => format!(
+            "the rows are no longer {allowed}: there are {} now. Plan again, or apply with --allow-drift",
+            thousands(*found)
+        ),
+        (_, Some(table)) => {
+            format!("guard {name} allows {allowed}: the youngest row of {table} is {} old", counted(*found, "minute"))
+        }
+        _ => format!("guard {name} allows {allowed}: {} rows", thousands(*found)),
+    }
+}
+
+/// Some rows of each change.
+fn show_samples(forecast: &SyncForecast) {
+    let mut by_change: Vec<(String, Vec<Map<String, Value>>)> = Vec::new();
+    for row in &forecast.samples {
+        let mut row = row.clone();
+        let change = row.shift_remove("_change").and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
+        match by_change.last_mut().filter(|(last, _)| *last == change) {
+            Some((_, rows)) => rows.push(row),
+            None => by_change.push((change, vec![row])),
+        }
+    }
+    for (change, rows) in by_change {
+        if let Some(table) = output::rows(&rows) {
+            anstream::println!("{change}, for example");
+            anstream::println!("{table}");
+        }
     }
 }
 
 /// The counts that are seldom other than zero.
 fn rest(counts: &SyncCounts) -> String {
-    [(counts.held, "held back after a refusal"), (counts.skipped, "not sent in this mode")]
-        .iter()
-        .filter(|(rows, _)| *rows > 0)
-        .map(|(rows, word)| format!(", {} {word}", thousands(*rows)))
-        .collect()
+    let seldom = [
+        (counts.repeated, "sent again though unchanged"),
+        (counts.held, "held back after a refusal"),
+        (counts.skipped, "not sent in this mode"),
+    ];
+    seldom.iter().filter(|(rows, _)| *rows > 0).map(|(rows, word)| format!(", {} {word}", thousands(*rows))).collect()
 }
 
 /// What a run of a sync did.
@@ -159,7 +361,7 @@ pub(crate) fn show_report(report: &SyncReport) {
         anstream::println!("  stopped: {reason}; the next apply goes on from here");
     }
     if report.rejected > 0 {
-        anstream::println!("  `springline sync status {}` lists what was refused and why", report.counts.sync);
+        anstream::println!("  `springline sync rejected {}` lists what was refused and why", report.counts.sync);
     }
 }
 
@@ -170,13 +372,17 @@ fn show_status(status: &SyncStatus) {
         thousands(status.acknowledged),
         thousands(status.rejected.len() as u64)
     );
-    if status.rejected.is_empty() {
-        return;
+    if !status.rejected.is_empty() {
+        show_rejected(&status.rejected);
     }
-    let mut rows = table(&["key", "operation", "code", "message", "attempts", "sent again"]);
-    for row in &status.rejected {
-        let again = if row.retryable { "at the next apply" } else { "when it changes" };
-        rows.add_row([&row.key, &row.operation, &row.code, &row.message, &row.attempts.to_string(), again]);
+}
+
+fn show_rejected(rejected: &[RejectedRow]) {
+    let mut rows = table(&["key", "operation", "code", "message", "attempts", "last refused", "sent again"]);
+    for row in rejected {
+        let again = if row.retryable { "after a while" } else { "when it changes" };
+        let attempts = row.attempts.to_string();
+        rows.add_row([&row.key, &row.operation, &row.code, &row.message, &attempts, &row.last_seen_at, again]);
     }
     right(&mut rows, &[4]);
     anstream::println!("{rows}");

@@ -1,0 +1,188 @@
+//! What differs between the desired rows and the ledger of acknowledged ones, and which of that is sent: by the
+//! sync's mode, and not while a refusal holds a row back.
+
+use jiff::{SignedDuration, Timestamp};
+use springline_ir::{Body, Cte, Expr, ExprKind, FunctionId, JoinKind, Literal, OrderBy, OutputColumn, Query, Select};
+use springline_ir::{RelExpr, Type};
+use springline_model::Mode;
+
+use super::{CHANGE, DesiredColumn, HASH, KEY, SyncOptions};
+use super::{count, is_null, join, key_of, same_key, string};
+use crate::build::{column, output};
+use crate::members::{aggregate, from_cte, from_table, query};
+use crate::state::StateTables;
+
+/// How long a row that was refused for a reason that may pass is left alone: after its first refusal, after its
+/// second and so on, in minutes. The last one holds for all further ones.
+const BACKOFF: [i64; 5] = [5, 30, 120, 720, 1440];
+
+/// What the queries about a difference are made from.
+pub(super) struct Difference<'a> {
+    pub(super) tables: &'a StateTables,
+    pub(super) fields: &'a [DesiredColumn],
+    pub(super) mode: Mode,
+    pub(super) options: &'a SyncOptions,
+}
+
+impl Difference<'_> {
+    /// Every key that is desired or in the ledger, with what happened to it. The names of the mapped fields
+    /// cannot clash with ours: the checker keeps the leading underscore for us.
+    fn all(&self, fields: &[DesiredColumn]) -> Select {
+        let hash = |alias: &str| column(alias, HASH, Type::String);
+        let same = if self.options.full_resync { "repeated" } else { "unchanged" };
+        let change = Expr {
+            kind: ExprKind::Case {
+                branches: vec![
+                    (is_null(key_of("l")), string("added")),
+                    (is_null(key_of("d")), string("removed")),
+                    (Expr::compare(FunctionId::NE, hash("d"), hash("l")), string("changed")),
+                ],
+                otherwise: Some(Box::new(string(same))),
+            },
+            ty: Type::String,
+        };
+        let mut columns = vec![
+            output(KEY, key_of("d").or_else(key_of("l"))),
+            output(CHANGE, change),
+            output(HASH, hash("d").or_else(hash("l"))),
+        ];
+        columns.extend(fields.iter().map(|field| output(&field.name, column("d", &field.name, field.ty.clone()))));
+        Select {
+            joins: vec![join(JoinKind::Full, from_table(&self.tables.ledger, "l"), same_key("d", "l"))],
+            ..Select::new(from_table(&self.tables.desired, "d"), columns)
+        }
+    }
+
+    /// A query over the difference, `c`, joined with the refusals of the same change, `r`.
+    fn with_refusals(&self, fields: &[DesiredColumn], kind: JoinKind, more: Option<RelExpr>, select: Select) -> Query {
+        let same = |name: &str, other: RelExpr| Expr::compare(FunctionId::EQ, other, column("r", name, Type::String));
+        let on = [same_key("c", "r"), same(HASH, column("c", HASH, Type::String)), same("operation", operation())];
+        let mut query = query(select);
+        if let (Body::Select(select), Some(on)) = (&mut query.body, Expr::all(on.into_iter().chain(more))) {
+            select.joins.push(join(kind, from_table(&self.tables.rejected, "r"), on));
+        }
+        let body = Body::Select(Box::new(self.all(fields)));
+        query.ctes.push(Cte { name: "difference".to_owned(), comment: None, body });
+        query
+    }
+
+    /// The difference, with the refusals that hold a row back: those of the same change that are final or whose
+    /// time has not come. A full resync minds none.
+    fn held_back(&self, fields: &[DesiredColumn], select: Select) -> Query {
+        let holds = if self.options.full_resync {
+            Expr::literal(Literal::Boolean(false))
+        } else {
+            let is_final = Expr::call(FunctionId::NOT, vec![column("r", "retryable", Type::Boolean)], Type::Boolean);
+            let last = column("r", "last_seen_at", Type::Timestamp);
+            let recent = Expr::compare(FunctionId::GT, last, due_before(self.options.now));
+            Expr::call(FunctionId::OR, vec![is_final, recent], Type::Boolean)
+        };
+        self.with_refusals(fields, JoinKind::Left, Some(holds), select)
+    }
+
+    /// How many rows of each change, held back or not: `_change`, `held`, `rows`.
+    pub(super) fn counts(&self) -> Query {
+        let held = Expr::call(FunctionId::IS_NOT_NULL, vec![key_of("r")], Type::Boolean);
+        let change = column("c", CHANGE, Type::String);
+        let columns = vec![output(CHANGE, change.clone()), output("held", held.clone()), output("rows", count())];
+        let select = Select { group_by: vec![change, held], ..Select::new(from_cte("difference", "c"), columns) };
+        self.held_back(&[], select)
+    }
+
+    /// The rows to send: `_key`, `_change`, `_hash`, the mapped fields.
+    pub(super) fn changes(&self) -> Query {
+        let mut columns = ours();
+        columns.extend(self.fields.iter().map(|field| output(&field.name, column("c", &field.name, field.ty.clone()))));
+        let select = Select { filter: self.is_sent(), ..Select::new(from_cte("difference", "c"), columns) };
+        self.held_back(self.fields, select)
+    }
+
+    /// The first rows of one change that would be sent, in the order of the key: as [`Difference::changes`].
+    pub(super) fn sample(&self, change: &str, rows: u64) -> Query {
+        let mut query = self.changes();
+        if let Body::Select(select) = &mut query.body {
+            let is_it = Expr::compare(FunctionId::EQ, column("c", CHANGE, Type::String), string(change));
+            select.filter = Expr::all(select.filter.take().into_iter().chain([is_it]));
+            select.order_by = vec![OrderBy { expr: key_of("c"), descending: false }];
+            select.limit = Some(rows);
+        }
+        query
+    }
+
+    /// What tells the rows to send from any others: their number, and two sums of hashes over key, change and
+    /// payload: `rows`, `first`, `second`.
+    pub(super) fn fingerprint(&self) -> Query {
+        let sum = |salt: &str| {
+            let of = [KEY, CHANGE, HASH].into_iter().fold(string(salt), |text, name| {
+                let next = super::concat(text, string(";"));
+                super::concat(next, column("c", name, Type::String))
+            });
+            let hash = Expr::call(FunctionId::STABLE_HASH, vec![of], Type::Integer);
+            aggregate(FunctionId::SUM, vec![hash], Type::Integer)
+        };
+        let columns = vec![output("rows", count()), output("first", sum("1")), output("second", sum("2"))];
+        self.held_back(&[], Select { filter: self.is_sent(), ..Select::new(from_cte("difference", "c"), columns) })
+    }
+
+    /// The refusals whose change is still to be sent; the others are of rows that have changed since, or that nobody
+    /// wants at the destination any more.
+    pub(super) fn live_refusals(&self) -> Query {
+        let columns = crate::state::rejected_columns();
+        let columns = columns.into_iter().map(|c| output(&c.name, column("r", &c.name, c.ty))).collect();
+        let filter = Some(is_one_of(column("c", CHANGE, Type::String), sent_changes(self.mode)));
+        let select = Select { filter, ..Select::new(from_cte("difference", "c"), columns) };
+        self.with_refusals(&[], JoinKind::Inner, None, select)
+    }
+
+    fn is_sent(&self) -> Option<RelExpr> {
+        Expr::all([is_one_of(column("c", CHANGE, Type::String), sent_changes(self.mode)), is_null(key_of("r"))])
+    }
+}
+
+fn ours() -> Vec<OutputColumn> {
+    [KEY, CHANGE, HASH].map(|name| output(name, column("c", name, Type::String))).into()
+}
+
+fn is_one_of(value: RelExpr, words: &[&str]) -> RelExpr {
+    let words = words.iter().map(|word| string(word));
+    Expr::call(FunctionId::IN, std::iter::once(value).chain(words).collect(), Type::Boolean)
+}
+
+/// What the destination is asked for by a change.
+fn operation() -> RelExpr {
+    let removed = Expr::compare(FunctionId::EQ, column("c", CHANGE, Type::String), string("removed"));
+    Expr {
+        kind: ExprKind::Case {
+            branches: vec![(removed, string("delete"))],
+            otherwise: Some(Box::new(string("upsert"))),
+        },
+        ty: Type::String,
+    }
+}
+
+/// A row that was refused for the last time before this instant is due again.
+fn due_before(now: Timestamp) -> RelExpr {
+    let before = |minutes: i64| {
+        let at = now.checked_sub(SignedDuration::from_mins(minutes)).unwrap_or(Timestamp::MIN);
+        Expr::literal(Literal::Timestamp(at))
+    };
+    let [waits @ .., last] = BACKOFF;
+    let attempts = || column("r", "attempts", Type::Integer);
+    let branches = waits.iter().zip(1..).map(|(minutes, attempt)| {
+        (Expr::compare(FunctionId::LE, attempts(), Expr::literal(Literal::Integer(attempt))), before(*minutes))
+    });
+    Expr {
+        kind: ExprKind::Case { branches: branches.collect(), otherwise: Some(Box::new(before(last))) },
+        ty: Type::Timestamp,
+    }
+}
+
+/// Which changes a mode sends. `repeated` are the acknowledged rows that a full resync sends again.
+pub(crate) fn sent_changes(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::Mirror => &["added", "changed", "removed", "repeated"],
+        Mode::Upsert | Mode::Update | Mode::Append => &["added", "changed", "repeated"],
+        // What was created is never touched again, so there is nothing to repeat.
+        Mode::Insert => &["added"],
+    }
+}

@@ -1,0 +1,172 @@
+//! The lease of a sync in the warehouse: while one run holds it, no other one begins, on whatever machine. A hold
+//! ends by itself some time after its holder was last heard of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
+use arrow::record_batch::RecordBatch;
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::arrow_types::schema_of;
+use crate::journal::Journal;
+use crate::records::{instants, texts};
+use crate::{RunError, Session};
+
+/// For how long a hold counts after it was last renewed.
+const LENGTH: Duration = Duration::from_secs(120);
+/// How often a hold is renewed.
+const RENEWAL: Duration = Duration::from_secs(30);
+/// How long to wait before trying again what failed, or before looking again whether a lease is free.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// The right to run one sync, until it is released.
+pub(super) struct Lease<'a> {
+    session: &'a Session,
+    sync: &'a str,
+    holder: String,
+    /// What the warehouse's clock is ahead of ours: holders on several machines go by that one.
+    ahead: SignedDuration,
+    /// Until when the last renewal is good.
+    valid_until: Instant,
+}
+
+impl<'a> Lease<'a> {
+    /// Takes the lease. The journal is locked, so an earlier holder that it names is no longer alive.
+    pub(super) async fn take(
+        session: &'a Session,
+        sync: &'a str,
+        journal: &Journal,
+        wait: bool,
+    ) -> Result<Lease<'a>, RunError> {
+        let now = Timestamp::now();
+        let theirs = session.warehouse.about().await?.now.map(Timestamp::from_microsecond).transpose();
+        let theirs = theirs.map_err(|e| RunError::Result(e.to_string()))?;
+        let ahead = theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(now));
+        let holder = uuid::Uuid::now_v7().simple().to_string();
+        let mut lease = Lease { session, sync, holder, ahead, valid_until: Instant::now() };
+        if let Some(dead) = journal.holder()? {
+            lease.end(&dead).await?;
+        }
+        journal.set_holder(Some(&lease.holder))?;
+        let taken = lease.contend(wait).await;
+        if taken.is_err() {
+            journal.set_holder(None)?;
+        }
+        taken.map(|()| lease)
+    }
+
+    async fn contend(&mut self, wait: bool) -> Result<(), RunError> {
+        loop {
+            self.renew().await?;
+            if self.other().await?.is_none() {
+                return Ok(());
+            }
+            // Whoever came at the same moment sees our hold as we see theirs: both give way and look again.
+            self.end(&self.holder.clone()).await?;
+            sleep(short_while()).await;
+            if let Some(until) = self.other().await?.filter(|_| !wait) {
+                return Err(RunError::Leased { sync: self.sync.to_owned(), until: until.to_string() });
+            }
+            tracing::info!(sync = self.sync, "waits for another run to end");
+            while self.other().await?.is_some() {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Does the work while the lease is renewed, and then releases it. The work is dropped where the lease is lost:
+    /// its journal is then taken in by a later run.
+    pub(super) async fn hold<T>(
+        mut self,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<(T, Lease<'a>), RunError> {
+        let done = tokio::select! {
+            done = work => done,
+            error = self.keep() => Err(error),
+        };
+        match done {
+            Ok(value) => Ok((value, self)),
+            Err(error) => {
+                // What ended the work is what there is to tell.
+                if let Err(second) = self.release().await {
+                    tracing::warn!(error = %second, "the lease was not released; it ends by itself");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the lease back.
+    pub(super) async fn release(&self) -> Result<(), RunError> {
+        self.end(&self.holder).await
+    }
+
+    /// Renews the lease for ever; gives why that was not possible in time.
+    async fn keep(&mut self) -> RunError {
+        loop {
+            sleep_until(self.valid_until - LENGTH + RENEWAL).await;
+            let deadline = self.valid_until;
+            let renewed = timeout_at(deadline, async {
+                while let Err(error) = self.renew().await {
+                    tracing::warn!(%error, "the lease could not be renewed; trying again");
+                    sleep(PAUSE).await;
+                }
+            });
+            if renewed.await.is_err() {
+                return RunError::LeaseLost(self.sync.to_owned());
+            }
+        }
+    }
+
+    /// Adds a hold of ours that counts from now on.
+    async fn renew(&mut self) -> Result<(), RunError> {
+        let from = Instant::now();
+        let expires = self.now() + LENGTH;
+        let schema = schema_of(&springline_plan::lease_columns());
+        let holder: ArrayRef = Arc::new(StringArray::from(vec![self.holder.clone()]));
+        let at = TimestampMicrosecondArray::from(vec![expires.as_microsecond()]).with_timezone("UTC");
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![holder, Arc::new(at)]);
+        let batch = batch.map_err(|e| RunError::Result(e.to_string()))?;
+        let table = springline_plan::lease_table(&self.session.state_schema, self.sync);
+        let rows = futures::stream::once(async { Ok(batch) }).boxed();
+        self.session.warehouse.load(&table.parts, schema, rows).await?;
+        self.valid_until = from + LENGTH;
+        Ok(())
+    }
+
+    /// Until when somebody else holds the lease.
+    async fn other(&self) -> Result<Option<Timestamp>, RunError> {
+        let mut latest = None;
+        let now = self.now();
+        for batch in self.session.small(springline_plan::holds(self.session.context(), self.sync)).await? {
+            for (holder, until) in texts(&batch, "holder")?.into_iter().zip(instants(&batch, "expires_at")?) {
+                if holder.as_ref() != Some(&self.holder) && until > Some(now) {
+                    latest = latest.max(until);
+                }
+            }
+        }
+        Ok(latest)
+    }
+
+    /// Removes the holds of a holder, and whatever has expired.
+    async fn end(&self, holder: &str) -> Result<(), RunError> {
+        let step = springline_plan::end_holds(self.session.context(), self.sync, holder, self.now());
+        self.session.execute(&step).await?;
+        Ok(())
+    }
+
+    /// What the warehouse's clock shows.
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now().checked_add(self.ahead).unwrap_or(Timestamp::MAX);
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+}
+
+/// A while that is another one for each run that waits.
+fn short_while() -> Duration {
+    let [.., high, low] = uuid::Uuid::now_v7().into_bytes();
+    Duration::from_millis(100 + u64::from(u16::from_be_bytes([high, low])) % 900)
+}

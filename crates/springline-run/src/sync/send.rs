@@ -1,0 +1,106 @@
+//! From the changes in the warehouse to the destination: the rows as it takes them, each outcome in the journal before
+//! the next request.
+
+use std::sync::Arc;
+
+use arrow::record_batch::RecordBatch;
+use futures::StreamExt;
+use jiff::Timestamp;
+use springline_destination::{Batch, ChangeKind, DeliveryReport, Destination, Outcome, Policy, SyncContext, deliver};
+use springline_model::{Mode, Sync};
+use springline_plan::{CHANGE, HASH, KEY, SyncPlan};
+
+use crate::arrow_types::arrow_type;
+use crate::cells::exact_cast;
+use crate::journal::{Ended, Journal};
+use crate::records::texts;
+use crate::{Event, RunError, Session};
+
+pub(super) async fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncContext, RunError> {
+    let fields: Vec<_> =
+        plan.columns.iter().map(|c| arrow::datatypes::Field::new(&c.name, arrow_type(&c.ty), true)).collect();
+    let mut previous_run = None;
+    for batch in session.small(plan.last_run.clone()).await? {
+        previous_run = texts(&batch, "run_id")?.into_iter().flatten().next().or(previous_run);
+    }
+    Ok(SyncContext {
+        sync: sync.name.clone(),
+        run_id: uuid::Uuid::now_v7().simple().to_string(),
+        previous_run,
+        mode: destination_mode(sync.mode),
+        key_field: sync.key_name.clone(),
+        fields: Arc::new(arrow::datatypes::Schema::new(fields)),
+        as_of: session.as_of.to_string(),
+        resources: Default::default(),
+        removal: None,
+        replaces: None,
+    })
+}
+
+fn destination_mode(mode: Mode) -> springline_destination::Mode {
+    match mode {
+        Mode::Upsert => springline_destination::Mode::Upsert,
+        Mode::Update => springline_destination::Mode::Update,
+        Mode::Insert => springline_destination::Mode::Insert,
+        Mode::Mirror => springline_destination::Mode::Mirror,
+        Mode::Append => springline_destination::Mode::Append,
+    }
+}
+
+/// Streams the changes to the destination; every outcome is in the journal before the next request.
+pub(super) async fn send(
+    session: &Session,
+    plan: &SyncPlan,
+    journal: &mut Journal,
+    context: &SyncContext,
+    destination: &dyn Destination,
+    to_send: u64,
+) -> Result<DeliveryReport, RunError> {
+    let rows = session.query(plan.changes.clone()).await?;
+    let schema = context.fields.clone();
+    let changes = rows.stream.map(move |batch| to_changes(&batch?, &schema));
+    let mut done = 0;
+    let report =
+        deliver(destination, context, changes, &Policy::default(), async |batch: &Batch, outcomes: &[Outcome]| {
+            journal.rows(batch, outcomes, &context.run_id, Timestamp::now().as_microsecond())?;
+            done += outcomes.len() as u64;
+            (session.observer)(Event::Delivered { rows: done, of: to_send });
+            Ok::<(), RunError>(())
+        })
+        .await?;
+    for (job, end) in destination.finish(context).await? {
+        journal.job(&job, Ended::Done(end))?;
+    }
+    Ok(report)
+}
+
+/// A batch of the changes query as the destination takes it.
+fn to_changes(batch: &RecordBatch, fields: &arrow::datatypes::SchemaRef) -> Result<Batch, RunError> {
+    let required = |name: &str| -> Result<Vec<String>, RunError> {
+        let values: Option<Vec<String>> = texts(batch, name)?.into_iter().collect();
+        values.ok_or_else(|| RunError::Result(format!("column `{name}` holds null")))
+    };
+    let kinds = required(CHANGE)?.iter().map(|change| kind(change)).collect::<Result<Vec<_>, _>>()?;
+    let columns = fields
+        .fields()
+        .iter()
+        .map(|field| {
+            let column = batch.column_by_name(field.name());
+            let column = column.ok_or_else(|| RunError::Result(format!("there is no column `{}`", field.name())))?;
+            exact_cast(column, field.data_type())
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let rows = RecordBatch::try_new_with_options(fields.clone(), columns, &options);
+    let rows = rows.map_err(|e| RunError::Result(e.to_string()))?;
+    Ok(Batch::new(required(KEY)?, kinds, required(HASH)?, rows)?)
+}
+
+fn kind(change: &str) -> Result<ChangeKind, RunError> {
+    match change {
+        "added" => Ok(ChangeKind::Added),
+        "changed" | "repeated" => Ok(ChangeKind::Changed),
+        "removed" => Ok(ChangeKind::Removed),
+        other => Err(RunError::Result(format!("`{other}` is no change"))),
+    }
+}
