@@ -4,6 +4,8 @@
 //! A case fails on a request that is missing or too many, and on any field of a query or a body that differs, is
 //! missing or unexpected. Of the headers, those that a case names must be as it says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod pages;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -423,7 +425,8 @@ async fn the_contracts_hold() {
 /// The comparison itself: whatever a case says differently must fail it.
 #[tokio::test]
 async fn every_difference_fails_a_case() {
-    let spoil: [(&str, fn(&mut Case)); 8] = [
+    type Spoil = fn(&mut Case);
+    let spoil: [(&str, Spoil); 8] = [
         ("a field more", |case| case.requests[0].body["inputs"][0]["more"] = json!(1)),
         ("a field less", |case| {
             case.requests[0].body["inputs"][0].as_object_mut().unwrap().remove("id").unwrap();
