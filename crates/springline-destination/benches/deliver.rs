@@ -162,6 +162,8 @@ async fn delivered(url: &str, rows: usize) {
         fields: fields(0..0).schema(),
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
+        removal: None,
+        replaces: None,
     };
     let report =
         deliver(&*destination, &context, changes(rows), &Policy::default(), async |_, _| Ok::<_, DestinationError>(()))

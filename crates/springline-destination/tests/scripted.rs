@@ -182,6 +182,8 @@ async fn run(case: &Case) -> Run {
         fields: schema(),
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
+        removal: None,
+        replaces: None,
     };
     let mut told = Vec::new();
     let rows = stream::iter([Ok::<_, DestinationError>(batch(&case.rows))]);
