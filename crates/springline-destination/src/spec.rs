@@ -42,19 +42,21 @@ pub struct OptionSpec {
     pub default: Option<&'static str>,
 }
 
-/// An option whose value may be shown.
-pub(crate) const fn option(
-    name: &'static str,
-    required: bool,
-    meaning: &'static str,
-    default: Option<&'static str>,
-) -> OptionSpec {
-    OptionSpec { name, required, secret: false, meaning, default }
+/// An option that may be left out and shown.
+pub(crate) const fn option(name: &'static str, meaning: &'static str, default: Option<&'static str>) -> OptionSpec {
+    OptionSpec { name, required: false, secret: false, meaning, default }
 }
 
-/// An option whose value must never be shown, and that may be left out.
-pub(crate) const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
-    OptionSpec { name, required: false, secret: true, meaning, default: None }
+impl OptionSpec {
+    /// The option, which must be given.
+    pub(crate) const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// The option, whose value must never be shown.
+    pub(crate) const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
 }
 
 /// One field that a destination takes.

@@ -14,20 +14,11 @@ use serde_json::{Map, Value};
 use crate::config::Options;
 use crate::encode::{in_utc, json_objects};
 use crate::normalise::CallingCode;
+use crate::spec::option;
 use crate::{
     Answer, Batch, DestinationConfig, DestinationError, DestinationSpec, FieldSpec, Hashing, Limits, Normaliser,
     OptionSpec, Outcome, SyncContext, http,
 };
-
-/// An option that may be left out.
-pub(super) const fn option(name: &'static str, meaning: &'static str, default: Option<&'static str>) -> OptionSpec {
-    OptionSpec { name, required: false, secret: false, meaning, default }
-}
-
-/// An option that must be given and never shown.
-pub(super) const fn secret(name: &'static str, meaning: &'static str) -> OptionSpec {
-    OptionSpec { name, required: true, secret: true, meaning, default: None }
-}
 
 /// Lowers [`Limits::rate`].
 pub(super) const RATE: OptionSpec = option("rate_per_second", "most requests per second, 0.001 to 10000", None);

@@ -33,13 +33,12 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     options: &[
         option(
             "path",
-            false,
             "path of the file, from the project's folder; {sync}, {run} and {time} stand for the sync's name, \
                       the run's id and the run's instant in UTC; the file's name must hold {run}",
             Some("out/{sync}_{time}_{run}.csv"),
         ),
-        option("format", false, "`csv`, `jsonl` or `parquet`; left out, the path's extension tells", None),
-        option("null", false, "text of a missing value in CSV; an equal text that is not missing is quoted", Some("")),
+        option("format", "`csv`, `jsonl` or `parquet`; left out, the path's extension tells", None),
+        option("null", "text of a missing value in CSV; an equal text that is not missing is quoted", Some("")),
     ],
     modes: ALL_MODES,
     fields: FieldRule::Any,

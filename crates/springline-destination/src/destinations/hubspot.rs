@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::api::{self, Api, Reply, option, secret};
+use super::api::{self, Api, Reply};
 use crate::config::Options;
+use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
     FieldRule, FieldSpec, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind, Resources, SyncContext,
@@ -27,7 +28,9 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "hubspot",
     meaning: "Creates, updates and archives records of HubSpot's CRM, and keeps a list's members.",
     options: &[
-        secret("access_token", "token of a private app with the scopes of the records and lists"),
+        option("access_token", "token of a private app with the scopes of the records and lists", None)
+            .required()
+            .secret(),
         option("object_type", "type of the records, such as `contacts` or `companies`", Some("contacts")),
         option("id_property", "mapped property that records are found by; unique at HubSpot", Some("email")),
         option("list_id", "id of a list, `MANUAL` or `SNAPSHOT`, that the rows are members of", None),

@@ -16,9 +16,10 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::api::{self, Api, Reply, option, secret};
+use super::api::{self, Api, Reply};
 use crate::config::Options;
 use crate::normalise::sha256_hex;
+use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
     FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind,
@@ -30,7 +31,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "klaviyo",
     meaning: "Creates and updates profiles of Klaviyo by import jobs, and keeps a list's members.",
     options: &[
-        secret("api_key", "private key `pk_…` with write access to profiles and lists"),
+        option("api_key", "private key `pk_…` with write access to profiles and lists", None).required().secret(),
         option("list_id", "id of a list that the rows are members of; it changes no consent", None),
         option("nulls", "what an empty value does: `clear` the attribute, or `skip` it", Some("clear")),
         option("revision", "revision of the API, a date", Some("2026-10-15")),

@@ -16,12 +16,13 @@ use md5::{Digest, Md5};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::api::{self, Api, Reply, option, secret};
+use super::api::{self, Api, Reply};
 use crate::config::Options;
+use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, Limits, Mode, Normaliser, Operation, OptionSpec, Outcome, Removal, RemovalKind, Resources,
-    SyncContext, http,
+    FieldRule, FieldSpec, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind, Resources, SyncContext,
+    http,
 };
 
 /// What the type declares.
@@ -29,16 +30,16 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "mailchimp",
     meaning: "Adds members to an audience of Mailchimp, updates them, and archives or tags them.",
     options: &[
-        secret("api_key", "key of the Marketing API; what follows its last `-` names the data centre"),
-        OptionSpec { required: true, ..option("list_id", "id of the audience", None) },
-        OptionSpec {
-            required: true,
-            ..option(
-                "status_if_new",
-                "status of new members: `subscribed` (they agreed), `pending`, `unsubscribed` or `transactional`",
-                None,
-            )
-        },
+        option("api_key", "key of the Marketing API; what follows its last `-` names the data centre", None)
+            .required()
+            .secret(),
+        option("list_id", "id of the audience", None).required(),
+        option(
+            "status_if_new",
+            "status of new members: `subscribed` (they agreed), `pending`, `unsubscribed` or `transactional`",
+            None,
+        )
+        .required(),
         option("tag", "tag that the rows have; those that leave it stay members", None),
         option("nulls", "what an empty value does: `clear` the merge field, or `skip` it", Some("clear")),
         api::BATCH_ROWS,

@@ -20,12 +20,13 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use super::api::{self, Api, Reply, option, secret};
+use super::api::{self, Api, Reply};
 use crate::config::Options;
+use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Operation, OptionSpec, Outcome, Removal,
-    RemovalKind, Resources, SyncContext, Usage,
+    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind,
+    Resources, SyncContext, Usage,
 };
 
 /// What the type declares.
@@ -33,10 +34,12 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "meta_custom_audiences",
     meaning: "Adds people to a Custom Audience of Meta and takes them away, by hashed identifiers.",
     options: &[
-        secret("access_token", "token of a system user with `ads_management` for the ad account"),
-        OptionSpec { required: true, ..option("audience_id", "id of the audience, of subtype CUSTOM", None) },
+        option("access_token", "token of a system user with `ads_management` for the ad account", None)
+            .required()
+            .secret(),
+        option("audience_id", "id of the audience, of subtype CUSTOM", None).required(),
         option("ad_account_id", "number of the ad account, without `act_`; where removals erase people", None),
-        OptionSpec { secret: true, ..option("app_secret", "secret of the app; signs the token with each call", None) },
+        option("app_secret", "secret of the app; signs the token with each call", None).secret(),
         option("version", "version of the Graph API", Some("v26.0")),
         api::HASHED_FIELDS,
         api::CALLING_CODE,

@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Options;
 use crate::encode::{in_utc, json_objects, json_string};
-use crate::spec::{option, secret};
+use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
     Effect, FieldRule, Limits, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http,
@@ -38,16 +38,15 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     name: "webhook",
     meaning: "Posts batches of changes as JSON to an HTTP address of your own.",
     options: &[
-        option("url", true, "address that takes the changes; redirects are not followed", None),
-        secret("secret", "`whsec_` and a base64 key of 24 to 64 bytes; signs every request"),
-        secret("authorization", "value of the Authorization header"),
-        option("batch_rows", false, "most rows of one request, 1 to 10000", Some("100")),
-        option("timeout_secs", false, "seconds to wait for one answer, 1 to 600", Some("30")),
-        option("rate_per_second", false, "most requests per second, 0.001 to 10000", None),
-        option("concurrency", false, "most requests at once, 1 to 64", Some("4")),
+        option("url", "address that takes the changes; redirects are not followed", None).required(),
+        option("secret", "`whsec_` and a base64 key of 24 to 64 bytes; signs every request", None).secret(),
+        option("authorization", "value of the Authorization header", None).secret(),
+        option("batch_rows", "most rows of one request, 1 to 10000", Some("100")),
+        option("timeout_secs", "seconds to wait for one answer, 1 to 600", Some("30")),
+        option("rate_per_second", "most requests per second, 0.001 to 10000", None),
+        option("concurrency", "most requests at once, 1 to 64", Some("4")),
         option(
             "allow_private_addresses",
-            false,
             "`true` also reaches addresses that are not on the public internet, and takes `http://`",
             Some("false"),
         ),
