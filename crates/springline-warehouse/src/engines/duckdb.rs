@@ -21,7 +21,11 @@ use arrow::{
 use async_trait::async_trait;
 use database::{Answer, Interrupt, Opener, execute, run_through, text, until_told};
 use futures::{StreamExt, TryStreamExt, stream};
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the engine is called and takes.
@@ -90,7 +94,9 @@ impl Duckdb {
                 Ok(_) => return,
             };
             if let Err(error) = handed {
-                let told = match errors::is_interrupted(&error) {
+                // What nobody waits for any more was stopped by us, and is not begun again.
+                let withheld = errors::is_interrupted(&error) && !ended.load(Ordering::Acquire);
+                let told = match withheld {
                     true => until_told(&ended, || run_through(&mut connection, &sql)).err().unwrap_or(error),
                     false => error,
                 };

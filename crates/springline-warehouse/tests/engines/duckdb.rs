@@ -236,6 +236,11 @@ async fn a_dropped_query_and_a_dropped_statement_are_interrupted() {
     assert!(answer.stream.next().await.unwrap().unwrap().num_rows() > 0);
     drop(answer);
     warehouse.execute("DROP TABLE big").await.unwrap();
+    // One that is dropped while the next batch is computed, which would take for ever: the end of the test waits for it.
+    let endless = "SELECT a.range FROM range(3000000) a, range(3000000) b WHERE HASH(a.range, b.range) % 1000 = 0";
+    let mut answer = warehouse.query(endless).await.unwrap();
+    assert!(answer.stream.next().await.unwrap().unwrap().num_rows() > 0);
+    drop(answer);
 }
 
 #[tokio::test]
