@@ -2,6 +2,7 @@
 //! faults that a test turns on and off while it runs.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Plan {
     pub busy: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
+    /// Every request waits a while up to this, drawn for each, before it is taken, and again before it is answered.
+    pub jitter: Duration,
 }
 
 /// A request that was taken.
@@ -44,6 +47,32 @@ struct Shared {
     plan: Mutex<Plan>,
     taken: Mutex<Vec<Request>>,
     turned_away: Mutex<u64>,
+    arrived: AtomicU64,
+    busy: AtomicU64,
+}
+
+/// A request that has no answer yet. One whose client is gone is dropped, wherever it is.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.busy.fetch_add(1, Ordering::SeqCst);
+        shared.arrived.fetch_add(1, Ordering::SeqCst);
+        Busy(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A while up to `longest`.
+async fn a_while(longest: Duration) {
+    if !longest.is_zero() {
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+    }
 }
 
 /// A running receiver. It ends with the runtime it was started on.
@@ -87,6 +116,16 @@ impl Receiver {
         lock(&self.shared.taken).len()
     }
 
+    /// How many requests have arrived so far, taken or not.
+    pub fn arrived(&self) -> u64 {
+        self.shared.arrived.load(Ordering::SeqCst)
+    }
+
+    /// How many requests have no answer yet.
+    pub fn busy(&self) -> u64 {
+        self.shared.busy.load(Ordering::SeqCst)
+    }
+
     /// How many requests were answered with the status of [`Plan::down`] so far.
     pub fn turned_away(&self) -> u64 {
         *lock(&self.shared.turned_away)
@@ -94,8 +133,10 @@ impl Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let _busy = Busy::new(&shared);
     let plan = lock(&shared.plan).clone();
     tokio::time::sleep(plan.delay).await;
+    a_while(plan.jitter).await;
     if let Some(status) = plan.down {
         *lock(&shared.turned_away) += 1;
         return (StatusCode::from_u16(status).expect("a status"), String::new());
@@ -115,6 +156,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
+    a_while(plan.jitter).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }

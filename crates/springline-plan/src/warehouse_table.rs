@@ -134,7 +134,9 @@ fn take_in(
             source: batch.clone(),
             delete: REMOVED_ROW.to_owned(),
         }),
-        Kept::Latest => Statement::ReplaceTable { table: table.clone(), query: latest(table, batch, columns, unfilled) },
+        Kept::Latest => {
+            Statement::ReplaceTable { table: table.clone(), query: latest(table, batch, columns, unfilled) }
+        }
         Kept::First | Kept::Every => {
             let key: &[&str] = if kept == Kept::First { &[KEY] } else { &[KEY, CHANGE_ID] };
             let new = Select {

@@ -121,7 +121,7 @@ impl WarehouseTable {
             let ty = ty.ok_or_else(|| {
                 self.refuse(context, format!("the field `{}` has a type that no table has", field.name()))
             })?;
-            Ok(ColumnDef { name: field.name().clone(), ty })
+            Ok::<_, RunError>(ColumnDef { name: field.name().clone(), ty })
         });
         fields.collect()
     }
@@ -131,7 +131,8 @@ impl WarehouseTable {
         let project = &self.session.project;
         let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
         // A source may leave its schema out.
-        let is_it = |source: &TableName| source.parts.iter().rev().zip(table.parts.iter().rev()).all(|(a, b)| same(a, b));
+        let is_it =
+            |source: &TableName| source.parts.iter().rev().zip(table.parts.iter().rev()).all(|(a, b)| same(a, b));
         if let Some(source) = project.sources.iter().find(|source| is_it(&source.table)) {
             let message = format!(
                 "the table `{table}` may be that of source `{}` of the model, which is never written to; give another `table` or `schema`",
@@ -182,7 +183,9 @@ impl WarehouseTable {
             )),
             None if exists => Err(self.refuse(
                 context,
-                format!("the table `{table}` is there and was not made by Springline; give another `table` or `schema`"),
+                format!(
+                    "the table `{table}` is there and was not made by Springline; give another `table` or `schema`"
+                ),
             )),
             None => {
                 let columns: Vec<ArrayRef> = vec![text(table.table()), text(&ours), instants([Timestamp::now()])];
@@ -218,18 +221,19 @@ impl WarehouseTable {
         self.session.execute_all(&plan.stage).await?;
         let now = Timestamp::now();
         let removed = |operation: Operation| operation == Operation::Delete;
-        let columns = plan.staged.iter().map(|column| match column.name.as_str() {
-            KEY => Ok(Arc::new(batch.keys.iter().map(Some).collect::<StringArray>()) as ArrayRef),
-            CHANGE_ID => Ok(Arc::new(change_ids(context, batch)) as ArrayRef),
-            SYNCED_AT => Ok(instants(batch.keys.iter().map(|_| now))),
-            REMOVED_ROW => {
-                let marks = batch.kinds.iter().map(|kind| Some(removed(kind.operation())));
-                Ok(Arc::new(marks.collect::<BooleanArray>()) as ArrayRef)
-            }
-            name => batch.fields.column_by_name(name).cloned().ok_or_else(|| {
-                RunError::Result(format!("a batch of sync `{}` has no field `{name}`", context.sync))
-            }),
-        });
+        let columns =
+            plan.staged.iter().map(|column| match column.name.as_str() {
+                KEY => Ok(Arc::new(batch.keys.iter().map(Some).collect::<StringArray>()) as ArrayRef),
+                CHANGE_ID => Ok(Arc::new(change_ids(context, batch)) as ArrayRef),
+                SYNCED_AT => Ok(instants(batch.keys.iter().map(|_| now))),
+                REMOVED_ROW => {
+                    let marks = batch.kinds.iter().map(|kind| Some(removed(kind.operation())));
+                    Ok(Arc::new(marks.collect::<BooleanArray>()) as ArrayRef)
+                }
+                name => batch.fields.column_by_name(name).cloned().ok_or_else(|| {
+                    RunError::Result(format!("a batch of sync `{}` has no field `{name}`", context.sync))
+                }),
+            });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
         self.load(&plan.batch, &plan.staged, columns).await?;
         self.session.execute(&plan.take_in).await.map(drop)

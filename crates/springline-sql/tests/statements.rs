@@ -184,10 +184,7 @@ fn statements(dialect: &Dialect) -> Vec<(&'static str, Statement)> {
         ("merge", Statement::Merge(merge)),
         ("merge of keys only", Statement::Merge(only_keys)),
         ("delete", Statement::Delete { table: table.clone(), filter: ended_before() }),
-        (
-            "add column",
-            Statement::AddColumn { table: table.clone(), column: def("score", Type::decimal(12, 2)) },
-        ),
+        ("add column", Statement::AddColumn { table: table.clone(), column: def("score", Type::decimal(12, 2)) }),
         ("drop table", Statement::DropTable { table }),
     ]
 }
