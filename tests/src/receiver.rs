@@ -16,6 +16,8 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
+use crate::random::Random;
+
 /// What the receiver does with what it gets.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -55,10 +57,10 @@ struct Shared {
 struct Busy<'a>(&'a Shared);
 
 impl<'a> Busy<'a> {
-    fn new(shared: &'a Shared) -> Self {
+    /// With the ordinal of the request.
+    fn new(shared: &'a Shared) -> (Self, u64) {
         shared.busy.fetch_add(1, Ordering::SeqCst);
-        shared.arrived.fetch_add(1, Ordering::SeqCst);
-        Busy(shared)
+        (Busy(shared), shared.arrived.fetch_add(1, Ordering::SeqCst))
     }
 }
 
@@ -69,9 +71,9 @@ impl Drop for Busy<'_> {
 }
 
 /// A while up to `longest`.
-async fn a_while(longest: Duration) {
+async fn a_while(random: &mut Random, longest: Duration) {
     if !longest.is_zero() {
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+        tokio::time::sleep(longest.mul_f64(random.share())).await;
     }
 }
 
@@ -133,10 +135,11 @@ impl Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
-    let _busy = Busy::new(&shared);
+    let (_busy, ordinal) = Busy::new(&shared);
+    let mut random = Random::new(ordinal);
     let plan = lock(&shared.plan).clone();
     tokio::time::sleep(plan.delay).await;
-    a_while(plan.jitter).await;
+    a_while(&mut random, plan.jitter).await;
     if let Some(status) = plan.down {
         *lock(&shared.turned_away) += 1;
         return (StatusCode::from_u16(status).expect("a status"), String::new());
@@ -156,7 +159,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
-    a_while(plan.jitter).await;
+    a_while(&mut random, plan.jitter).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use fastrand::Rng;
 use springline_warehouse::Warehouse;
 
 use super::sink::SinkKind;
 use super::world::{SYNC, World};
+use crate::random::Random;
 
 /// Between two looks at what shows.
 const LOOK: Duration = Duration::from_micros(300);
@@ -35,7 +35,7 @@ pub(super) enum Step {
     /// The first request, file or batch is on its way.
     Delivery,
     /// The journal has grown so many times.
-    Journal(u32),
+    Journal(usize),
     /// The outcomes are on their way to the ledger.
     Outcomes,
     /// The journal was emptied.
@@ -46,20 +46,20 @@ pub(super) enum Step {
 
 impl Kill {
     /// Any moment of a run that takes as long as `whole`, or any step.
-    pub(super) fn draw(rng: &mut Rng, whole: Duration) -> Self {
-        if rng.bool() {
-            return Kill::After(whole.mul_f64(rng.f64() * 1.05));
+    pub(super) fn draw(random: &mut Random, whole: Duration) -> Self {
+        if random.one_in(2) {
+            return Kill::After(whole.mul_f64(random.share() * 1.05));
         }
-        let journal = Step::Journal(rng.u32(1..8));
+        let journal = Step::Journal(1 + random.below(7));
         let steps =
             [Step::Lease, Step::Desired, Step::Delivery, journal, Step::Outcomes, Step::Cleared, Step::Released];
-        Kill::At(rng.choice(steps).unwrap_or(Step::Delivery))
+        Kill::At(random.pick(&steps))
     }
 
     /// A step of the delivery.
-    pub(super) fn in_mid_delivery(rng: &mut Rng) -> Self {
-        let journal = Step::Journal(rng.u32(1..4));
-        Kill::At(rng.choice([Step::Delivery, journal]).unwrap_or(Step::Delivery))
+    pub(super) fn in_mid_delivery(random: &mut Random) -> Self {
+        let journal = Step::Journal(1 + random.below(3));
+        Kill::At(random.pick(&[Step::Delivery, journal]))
     }
 }
 
@@ -143,7 +143,7 @@ async fn has_come(world: &World, kill: Kill, before: &Shown, journal: &Growth, b
 /// How the journal's length has changed.
 struct Growth {
     length: u64,
-    grown: u32,
+    grown: usize,
     cleared: bool,
 }
 
@@ -153,7 +153,7 @@ impl Growth {
     }
 
     fn look(&mut self, length: u64) {
-        self.grown += u32::from(length > self.length);
+        self.grown += usize::from(length > self.length);
         self.cleared |= length == 0 && self.length > 0;
         self.length = length;
     }

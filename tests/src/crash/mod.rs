@@ -9,12 +9,11 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
-
 use self::kill::Kill;
 use self::sink::Sink;
 pub use self::sink::SinkKind;
 use self::world::World;
+use crate::random::Random;
 
 /// Where the rows come from: the target of the run.
 pub const WAREHOUSES: [&str; 2] = ["datafusion", "postgres"];
@@ -95,7 +94,7 @@ pub async fn crash(warehouse: &'static str, destination: SinkKind, kills: u64, s
         left_over: BTreeSet::new(),
         elapsed: Duration::ZERO,
     };
-    let mut harness = Harness { sink: Sink::new(destination), world, rng: Rng::with_seed(seed), figures };
+    let mut harness = Harness { sink: Sink::new(destination), world, random: Random::new(seed), figures };
     harness.run(kills).await;
     let Harness { mut figures, sink, .. } = harness;
     (figures.rows, figures.repeats) = (sink.rows, sink.repeats);
@@ -107,23 +106,23 @@ pub async fn crash(warehouse: &'static str, destination: SinkKind, kills: u64, s
 struct Harness {
     world: World,
     sink: Sink,
-    rng: Rng,
+    random: Random,
     figures: Figures,
 }
 
 impl Harness {
     async fn run(&mut self, kills: u64) {
-        self.world.mutate(&mut self.rng, 200);
+        self.world.mutate(&mut self.random, 200);
         self.world.store().await;
         self.undisturbed().await;
         self.sink.watch(&self.world).await;
-        self.world.mutate(&mut self.rng, 60);
+        self.world.mutate(&mut self.random, 60);
         self.world.store().await;
         let begun = Instant::now();
         self.undisturbed().await;
         let whole = begun.elapsed();
         while self.figures.kills < kills {
-            match self.rng.u32(0..3) {
+            match self.random.below(3) {
                 0 => self.there_and_back(whole).await,
                 _ => self.whatever_comes(whole).await,
             }
@@ -134,33 +133,35 @@ impl Harness {
     /// What was changed and may be on its way is changed back before the next run.
     async fn there_and_back(&mut self, whole: Duration) {
         self.undisturbed().await;
-        let rows = self.rng.usize(20..100);
-        self.world.mutate(&mut self.rng, rows);
+        let rows = 20 + self.random.below(80);
+        self.world.mutate(&mut self.random, rows);
         self.world.store().await;
-        let kill = match self.rng.bool() {
-            true => Kill::in_mid_delivery(&mut self.rng),
-            false => Kill::draw(&mut self.rng, whole),
+        let kill = match self.random.one_in(2) {
+            true => Kill::in_mid_delivery(&mut self.random),
+            false => Kill::draw(&mut self.random, whole),
         };
         self.kill(kill).await;
         self.world.change_back();
         self.world.store().await;
-        if self.rng.bool() {
-            self.kill(Kill::draw(&mut self.rng, whole)).await;
+        if self.random.one_in(2) {
+            let kill = Kill::draw(&mut self.random, whole);
+            self.kill(kill).await;
         }
         self.undisturbed().await;
     }
 
     async fn whatever_comes(&mut self, whole: Duration) {
-        match self.rng.u32(0..10) {
+        match self.random.below(10) {
             0..=4 => {
-                let rows = self.rng.usize(5..100);
-                self.world.mutate(&mut self.rng, rows);
+                let rows = 5 + self.random.below(95);
+                self.world.mutate(&mut self.random, rows);
             }
             5..=7 => self.world.change_back(),
             _ => {}
         }
         self.world.store().await;
-        self.kill(Kill::draw(&mut self.rng, whole)).await;
+        let kill = Kill::draw(&mut self.random, whole);
+        self.kill(kill).await;
     }
 
     /// Runs the sync and kills it. Nothing is counted where it has ended before.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::record_batch::RecordBatch;
-use fastrand::Rng;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::Value;
 use springline_warehouse::Warehouse;
 use tempfile::TempDir;
 
 use super::sink::SinkKind;
+use crate::random::Random;
 use crate::{Call, Plan, Receiver, Server, postgres, springline};
 
 /// What a destination gets of a row: city and points.
@@ -84,18 +84,18 @@ syncs:
     }
 
     /// Adds, changes and removes so many rows.
-    pub(super) fn mutate(&mut self, rng: &mut Rng, rows: usize) {
+    pub(super) fn mutate(&mut self, random: &mut Random, rows: usize) {
         self.before.clone_from(&self.rows);
         for _ in 0..rows {
-            let key = format!("c{:03}", rng.usize(0..KEYS));
-            match rng.u32(0..4) {
+            let key = format!("c{:03}", random.below(KEYS));
+            match random.below(4) {
                 0 => drop(self.rows.remove(&key)),
                 1 if self.rows.contains_key(&key) => {
                     self.rows.entry(key).and_modify(|(_, points)| *points += 1);
                 }
                 _ => {
-                    let city = rng.choice(CITIES).unwrap_or(NOWHERE).to_owned();
-                    self.rows.insert(key, (city, rng.i64(0..1_000)));
+                    let (city, points) = (random.pick(&CITIES).to_owned(), random.below(1_000) as i64);
+                    self.rows.insert(key, (city, points));
                 }
             }
         }
