@@ -29,7 +29,8 @@ pub struct Plan {
     pub busy: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
-    /// Every request waits a while up to this, drawn for each, before it is taken, and again before it is answered.
+    /// Every request waits a while up to this, drawn for each: one half of them before they are taken, the other half
+    /// before they are answered.
     pub jitter: Duration,
 }
 
@@ -138,8 +139,9 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let (_busy, ordinal) = Busy::new(&shared);
     let mut random = Random::new(ordinal);
     let plan = lock(&shared.plan).clone();
+    let (before, after) = if random.one_in(2) { (plan.jitter, Duration::ZERO) } else { (Duration::ZERO, plan.jitter) };
     tokio::time::sleep(plan.delay).await;
-    a_while(&mut random, plan.jitter).await;
+    a_while(&mut random, before).await;
     if let Some(status) = plan.down {
         *lock(&shared.turned_away) += 1;
         return (StatusCode::from_u16(status).expect("a status"), String::new());
@@ -159,7 +161,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
-    a_while(&mut random, plan.jitter).await;
+    a_while(&mut random, after).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }
