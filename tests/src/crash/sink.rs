@@ -86,13 +86,13 @@ impl Sink {
         }
         world
             .execute(&format!(
-                "CREATE TABLE written (same boolean NOT NULL);
-                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                "CREATE TABLE public.written (same boolean NOT NULL);
+                CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                   INSERT INTO public.written VALUES
                     (COALESCE(TG_OP = 'UPDATE' AND to_jsonb(OLD) - '_synced_at' = to_jsonb(NEW) - '_synced_at', false));
                   RETURN NULL;
                 END $$;
-                CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON published.{SYNC} FOR EACH ROW EXECUTE FUNCTION note();"
+                CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON published.{SYNC} FOR EACH ROW EXECUTE FUNCTION public.note();"
             ))
             .await;
     }
@@ -160,9 +160,9 @@ impl Sink {
             let key = row["_key"].as_str().expect("a key").to_owned();
             assert!(self.held.insert(key, row_of(&row)).is_none(), "a key stands twice: {row}");
         }
-        let watched = world.query("SELECT to_regclass('written')::oid::bigint AS \"table\"").await;
+        let watched = world.query("SELECT to_regclass('public.written')::oid::bigint AS \"table\"").await;
         if watched.iter().any(|row| !row["table"].is_null()) {
-            let sql = r#"SELECT count(*) AS "rows", count(*) FILTER (WHERE same) AS "repeats" FROM written"#;
+            let sql = r#"SELECT count(*) AS "rows", count(*) FILTER (WHERE same) AS "repeats" FROM public.written"#;
             let counted = world.query(sql).await;
             let number = |name: &str| counted[0][name].as_u64().expect("a number");
             (self.rows, self.repeats) = (number("rows"), number("repeats"));
