@@ -152,6 +152,9 @@ LIMIT 5)
 DELETE FROM `springline`.`membership`
 WHERE `segment` = 'lapsing' AND `ended_at` < toDateTime64('2024-06-30 00:00:00', 6, 'UTC')
 
+-- ==== add column
+ALTER TABLE `springline`.`membership` ADD COLUMN `score` Nullable(Decimal(12, 2))
+
 -- ==== drop table
 DROP TABLE IF EXISTS `springline`.`membership`
 

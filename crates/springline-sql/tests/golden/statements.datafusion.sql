@@ -148,6 +148,9 @@ LIMIT 5)
 -- ==== delete
 -- error: the dialect `datafusion` has no template `delete.sql.j2`
 
+-- ==== add column
+-- error: the dialect `datafusion` has no template `add_column.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

@@ -163,6 +163,9 @@ WHEN NOT MATCHED AND NOT s."delete" THEN
 DELETE FROM "springline"."membership"
 WHERE "segment" = 'lapsing' AND "ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00'
 
+-- ==== add column
+ALTER TABLE "springline"."membership" ADD COLUMN "score" DECIMAL(12, 2)
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 
