@@ -156,7 +156,6 @@ async fn delivered(url: &str, rows: usize) {
     let context = SyncContext {
         sync: "vips".into(),
         run_id: "run_1".into(),
-        previous_run: None,
         mode: Mode::Mirror,
         key_field: "id".into(),
         fields: fields(0..0).schema(),
@@ -165,10 +164,9 @@ async fn delivered(url: &str, rows: usize) {
         removal: None,
         replaces: None,
     };
-    let report =
-        deliver(&*destination, &context, changes(rows), &Policy::default(), async |_, _| Ok::<_, DestinationError>(()))
-            .await
-            .unwrap();
+    let report = deliver(&*destination, &context, changes(rows), &Policy::default(), |_| Ok::<_, DestinationError>(()))
+        .await
+        .unwrap();
     assert_eq!((report.delivered, &report.stopped), (rows as u64, &None), "{report:?}");
 }
 

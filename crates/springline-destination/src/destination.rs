@@ -22,9 +22,6 @@ pub struct SyncContext {
     pub sync: String,
     /// Id of this run: letters, digits, `-` and `_`.
     pub run_id: String,
-    /// Id of the last run of this sync that came to its end; `None` before the first. It stays the same over a crash and
-    /// changes after each run that ended, so that it tells the repeat of a request from a later request alike.
-    pub previous_run: Option<String>,
     /// How the sync treats the destination's records.
     pub mode: Mode,
     /// The destination's name of the sync key column.

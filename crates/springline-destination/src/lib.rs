@@ -18,9 +18,9 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
-pub use batch::{Batch, Change, ChangeKind, Operation};
+pub use batch::{Batch, Change, ChangeKind, Operation, request_name};
 pub use config::DestinationConfig;
-pub use deliver::{DeliveryReport, Policy, deliver};
+pub use deliver::{DeliveryReport, Policy, Progress, deliver};
 pub use destination::{
     Answer, Attempt, Destination, JobEnd, JobState, Outcome, Resources, RowEnd, SyncContext, Usage, Weight,
 };

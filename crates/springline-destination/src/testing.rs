@@ -40,7 +40,6 @@ fn with_texts(rows: Vec<(String, ChangeKind)>, texts: StringArray) -> Batch {
 pub(crate) fn context(run_id: &str) -> SyncContext {
     SyncContext {
         sync: "vips".into(),
-        previous_run: None,
         run_id: run_id.into(),
         mode: Mode::Mirror,
         key_field: "id".into(),

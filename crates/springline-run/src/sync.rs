@@ -84,6 +84,8 @@ pub struct SyncCounts {
     pub desired: u64,
     /// Rows the ledger had before.
     pub acknowledged: u64,
+    /// Rows to send of which an earlier request may or may not have reached the destination.
+    pub in_doubt: u64,
     /// Rows of a run that died whose end only the destination knows; the next apply asks it.
     pub waiting: u64,
     /// The guards that would stop the run.
@@ -105,6 +107,7 @@ impl SyncCounts {
             held: 0,
             desired: 0,
             acknowledged: 0,
+            in_doubt: 0,
             waiting: 0,
             tripped: Vec::new(),
         }
@@ -232,7 +235,7 @@ pub async fn apply_sync(
 ) -> Result<SyncReport, RunError> {
     exclusively(session, sync, request, async |plan, journal| {
         let state = session.state();
-        let context = send::sync_context(state, sync, plan).await?;
+        let context = send::sync_context(state, sync, plan);
         let mut log = RunLog::new(&context.run_id);
         let run = Run { session, sync, plan, request, destination: destination.as_ref() };
         let report = run.apply(journal, context, &mut log).await;
@@ -326,11 +329,11 @@ impl Run<'_> {
             return Ok(report);
         }
         context.resources = destination.prepare(&context).await?;
-        let delivery = send::send(state, plan, journal, &context, destination, to_send);
+        let delivery = send::send(state, plan, journal, &context, destination, &report.counts);
         let delivery = log.step("deliver", delivery, |_| to_send).await?;
         report.requests = delivery.requests;
         report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
-        let settled = acknowledge::acknowledge(state, plan, journal, false);
+        let settled = acknowledge::acknowledge(state, plan, journal, acknowledge::Writer::ThisRun);
         let settled = log.step("acknowledge", settled, acknowledge::Settled::rows).await?;
         (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
         report.unsent = to_send.saturating_sub(settled.rows());
@@ -361,9 +364,13 @@ async fn compare(
     keys::check(state, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
     let mut counts = SyncCounts::new(session, sync);
     for batch in state.small(plan.counts.clone()).await? {
-        let (changes, held, rows) = (texts(&batch, CHANGE)?, truths(&batch, "held")?, numbers(&batch, "rows")?);
-        for ((change, held), rows) in changes.iter().flatten().zip(held).zip(rows) {
+        let (changes, rows) = (texts(&batch, CHANGE)?, numbers(&batch, "rows")?);
+        let marks = truths(&batch, "held")?.into_iter().zip(truths(&batch, "in_doubt")?);
+        for ((change, (held, in_doubt)), rows) in changes.iter().flatten().zip(marks).zip(rows) {
             counts.count(change, held, rows, sync.mode);
+            if in_doubt && !held && SyncPlan::sends(sync.mode, change) {
+                counts.in_doubt += rows;
+            }
         }
     }
     counts.tripped = guards::tripped(session, sync, plan, request, &counts).await?;
