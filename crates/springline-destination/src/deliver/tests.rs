@@ -24,6 +24,7 @@ static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
     removals: &[crate::RemovalKind::Delete],
+    nulls: &[crate::Nulls::Send],
     members_expire: None,
 };
 
