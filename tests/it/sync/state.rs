@@ -64,7 +64,8 @@ async fn a_lease_of_another_machine_is_minded() {
         };
         let now = Timestamp::now();
         hold("dead", now - SignedDuration::from_secs(1));
-        world.apply("settled_to_hook").exits(0);
+        assert_eq!(world.apply("settled_to_hook").exits(0).json()["abandoned"], true);
+        assert_eq!(world.apply("settled_to_hook").exits(0).json()["abandoned"], false);
         let holds = || world.query(r#"SELECT "holder" FROM "springline"."lease_settled_to_hook""#);
         assert_eq!(holds(), Vec::<Value>::new(), "{}: a hold that has expired is removed", world.target);
 
