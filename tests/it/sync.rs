@@ -11,6 +11,7 @@ mod guards;
 mod many;
 mod modes;
 mod state;
+mod table;
 mod world;
 
 use world::{ROWS, World, counts, keys, wait_until};
