@@ -79,7 +79,8 @@ impl Sink {
         Sink { kind, rows: 0, repeats: 0, held, deduplicated, known, files }
     }
 
-    /// Begins to count what is written to a table that is there.
+    /// Begins to count what is written to a table that is there, and makes each writing last a while: a server goes on
+    /// with it when its client is gone.
     pub(super) async fn watch(&self, world: &World) {
         if self.kind != SinkKind::Table {
             return;
@@ -92,7 +93,12 @@ impl Sink {
                     (COALESCE(TG_OP = 'UPDATE' AND to_jsonb(OLD) - '_synced_at' = to_jsonb(NEW) - '_synced_at', false));
                   RETURN NULL;
                 END $$;
-                CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON published.{SYNC} FOR EACH ROW EXECUTE FUNCTION public.note();"
+                CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON published.{SYNC} FOR EACH ROW EXECUTE FUNCTION public.note();
+                CREATE FUNCTION public.pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                  PERFORM pg_sleep(random() * 0.01);
+                  RETURN NULL;
+                END $$;
+                CREATE TRIGGER pause AFTER INSERT OR UPDATE OR DELETE ON published.{SYNC} EXECUTE FUNCTION public.pause();"
             ))
             .await;
     }
