@@ -29,6 +29,8 @@ pub struct Plan {
     pub busy: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
+    /// Every answer waits so long after its rows were taken.
+    pub silence: Duration,
     /// Every request waits a while up to this, drawn for each: one half of them before they are taken, the other half
     /// before they are answered.
     pub jitter: Duration,
@@ -161,6 +163,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
+    tokio::time::sleep(plan.silence).await;
     a_while(&mut random, after).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())

@@ -19,9 +19,9 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
-pub use batch::{Batch, Change, ChangeKind, Operation};
+pub use batch::{Batch, Change, ChangeKind, Operation, request_name};
 pub use config::DestinationConfig;
-pub use deliver::{DeliveryReport, Policy, deliver};
+pub use deliver::{DeliveryReport, Policy, Progress, deliver};
 pub use destination::{
     Answer, Attempt, Destination, JobEnd, JobState, Outcome, Resources, RowEnd, SyncContext, Usage, Weight,
 };
@@ -30,5 +30,5 @@ pub use error::DestinationError;
 pub use normalise::Normaliser;
 pub use spec::{
     ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Hashing, Limits, MappingProblem, Mode,
-    OptionSpec, Removal, RemovalKind,
+    Nulls, OptionSpec, Removal, RemovalKind,
 };

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use springline_destination::{
     Answer, Attempt, Batch, Destination, DestinationError, DestinationSpec, JobEnd, Limits, Mode, Operation, Resources,
-    SyncContext, WarehouseTableOptions,
+    SyncContext, WarehouseTableOptions, request_name,
 };
 use springline_ir::{ColumnDef, Statement, TableName, Type};
 use springline_plan::{CHANGE_ID, KEY, Kept, REMOVED_ROW, SYNCED_AT, Step, TablePlan, keepers_columns, keepers_table};
@@ -70,11 +70,11 @@ impl Destination for WarehouseTable {
         Ok(context.resources.clone())
     }
 
-    async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
+    async fn send(&self, context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Answer {
         let Some(plan) = self.plan(context) else {
             return Answer::Fatal { code: "table".into(), message: "the table was not prepared".into() };
         };
-        match self.take_in(context, &plan, batch).await {
+        match self.take_in(context, &plan, batch, attempt).await {
             Ok(()) => Answer::Ok,
             Err(error) => refusal(&error),
         }
@@ -217,14 +217,20 @@ impl WarehouseTable {
         Ok(())
     }
 
-    async fn take_in(&self, context: &SyncContext, plan: &TablePlan, batch: &Batch) -> Result<(), RunError> {
+    async fn take_in(
+        &self,
+        context: &SyncContext,
+        plan: &TablePlan,
+        batch: &Batch,
+        attempt: &Attempt,
+    ) -> Result<(), RunError> {
         self.session.execute_all(&plan.stage).await?;
         let now = Timestamp::now();
         let removed = |operation: Operation| operation == Operation::Delete;
         let columns =
             plan.staged.iter().map(|column| match column.name.as_str() {
                 KEY => Ok(Arc::new(batch.keys.iter().map(Some).collect::<StringArray>()) as ArrayRef),
-                CHANGE_ID => Ok(Arc::new(change_ids(context, batch)) as ArrayRef),
+                CHANGE_ID => Ok(Arc::new(change_ids(context, batch, attempt)) as ArrayRef),
                 SYNCED_AT => Ok(instants(batch.keys.iter().map(|_| now))),
                 REMOVED_ROW => {
                     let marks = batch.kinds.iter().map(|kind| Some(removed(kind.operation())));
@@ -307,16 +313,18 @@ fn instants(instants: impl IntoIterator<Item = Timestamp>) -> ArrayRef {
     Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
-/// What tells the repeat of a change from another one: the change, and the last run that came to its end before it.
-fn change_ids(context: &SyncContext, batch: &Batch) -> StringArray {
-    let id = |key: &str, payload_hash: &str| {
+/// What tells the repeat of a change from another one: the change, and the request that held it first.
+fn change_ids(context: &SyncContext, batch: &Batch, attempt: &Attempt) -> StringArray {
+    let this = request_name(&context.run_id, attempt.request);
+    let id = |key: &str, payload_hash: &str, request: &str| {
         let mut hash = Sha256::new();
-        for text in [context.previous_run.as_deref().unwrap_or_default(), key, payload_hash] {
+        for text in [request, key, payload_hash] {
             // The length first: no two lists of texts may run into the same bytes.
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text);
         }
         hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    batch.changes().map(|change| Some(id(change.key, change.payload_hash))).collect()
+    let changes = batch.changes().zip(&batch.repeat_of);
+    changes.map(|(c, repeat_of)| Some(id(c.key, c.payload_hash, repeat_of.as_deref().unwrap_or(&this)))).collect()
 }

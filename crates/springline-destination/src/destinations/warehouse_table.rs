@@ -10,7 +10,7 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect, FieldRule, Limits, Mode,
-    Removal, RemovalKind,
+    Nulls, Removal, RemovalKind,
 };
 
 /// What the type declares.
@@ -34,6 +34,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
     removals: &[RemovalKind::Delete],
+    nulls: &[Nulls::Send],
     members_expire: None,
 };
 
