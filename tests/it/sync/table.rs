@@ -36,6 +36,13 @@ fn table(world: &World, name: &str) -> BTreeMap<String, Value> {
     table
 }
 
+/// The keys and cities of a table.
+fn held(world: &World, name: &str) -> Vec<String> {
+    let sql = format!(r#"SELECT "_key" AS "key", "city" FROM "published"."{name}" ORDER BY 1, 2"#);
+    let text = |row: &Value| format!("{} {}", row["key"].as_str().expect("a key"), row["city"].as_str().expect("text"));
+    world.query_in("published", &sql).iter().map(text).collect()
+}
+
 fn cities(world: &World) -> BTreeMap<String, Value> {
     let settled = world.rows.iter().filter(|(_, city)| *city != "nowhere");
     settled.map(|(key, city)| (key.clone(), json!({ "city": city }))).collect()
@@ -101,18 +108,13 @@ async fn each_mode_keeps_its_rows() {
         world.call(&["sync", "apply", "--all"]).run().exits(0);
         world.fill(&[("a", "Paris"), ("b", "Lyon"), ("d", "Nice")]);
         world.call(&["sync", "apply", "--all"]).run().exits(0);
-        let held = |name: &str| -> Vec<String> {
-            let sql = format!(r#"SELECT "_key" AS "key", "city" FROM "published"."{name}" ORDER BY 1, 2"#);
-            let text = |row: &Value| format!("{} {}", row["key"].as_str().unwrap(), row["city"].as_str().unwrap());
-            world.query_in("published", &sql).iter().map(text).collect()
-        };
-        assert_eq!(held("upsert"), ["a Paris", "b Lyon", "c Paris", "d Nice"], "{}", world.target);
-        assert_eq!(held("insert"), ["a Paris", "b Paris", "c Paris", "d Nice"], "{}", world.target);
+        assert_eq!(held(&world, "upsert"), ["a Paris", "b Lyon", "c Paris", "d Nice"], "{}", world.target);
+        assert_eq!(held(&world, "insert"), ["a Paris", "b Paris", "c Paris", "d Nice"], "{}", world.target);
         let all = ["a Paris", "b Lyon", "b Paris", "c Paris", "d Nice"];
-        assert_eq!(held("append"), all, "{}", world.target);
+        assert_eq!(held(&world, "append"), all, "{}", world.target);
         world.call(&["sync", "apply", "append", "--full-resync"]).run().exits(0);
         let all = ["a Paris", "a Paris", "b Lyon", "b Lyon", "b Paris", "c Paris", "d Nice", "d Nice"];
-        assert_eq!(held("append"), all, "{}", world.target);
+        assert_eq!(held(&world, "append"), all, "{}", world.target);
         if world.target != "postgres" {
             continue;
         }
@@ -129,9 +131,12 @@ async fn each_mode_keeps_its_rows() {
         process.wait().expect("the process is gone");
         world.execute(r#"DROP TRIGGER pause ON "published"."append""#);
         let all: Vec<&str> = all.into_iter().chain(["e Metz"]).collect();
-        assert_eq!(held("append"), all, "the server has taken it in");
+        assert_eq!(held(&world, "append"), all, "the server has taken it in");
         let again = world.call(&["sync", "apply", "append"]).run().exits(0).json();
-        assert_eq!((counts(&again), held("append")), ([1, 0, 0, 3], all.iter().map(|t| (*t).to_owned()).collect()));
+        assert_eq!(
+            (counts(&again), held(&world, "append")),
+            ([1, 0, 0, 3], all.iter().map(|t| (*t).to_owned()).collect())
+        );
     }
 }
 

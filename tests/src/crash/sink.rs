@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::world::{Row, Rows, SYNC, World};
+use super::world::{KEYS, Row, Rows, SYNC, World};
 use crate::{Request, SECRET};
 
 /// Rows of one request, and requests at once.
@@ -48,11 +48,11 @@ impl SinkKind {
         }
     }
 
-    /// How many rows can be on their way when the process dies, and arrive again: none of a file, which appears whole
-    /// and is asked for by its name.
+    /// How many rows can be on their way when the process dies, and so be sent again: of a file, which is one request,
+    /// all that there are.
     pub(super) fn on_its_way(self) -> u64 {
         match self {
-            SinkKind::File => 0,
+            SinkKind::File => KEYS as u64,
             SinkKind::Webhook => BATCH_ROWS * CONCURRENCY,
             SinkKind::Table => BATCH_ROWS,
         }

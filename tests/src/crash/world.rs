@@ -24,7 +24,7 @@ pub(super) type Rows = BTreeMap<String, Row>;
 /// The sync's name.
 pub(super) const SYNC: &str = "crash";
 /// Keys that there can be.
-const KEYS: usize = 300;
+pub(super) const KEYS: usize = 300;
 const CITIES: [&str; 6] = ["Paris", "Lyon", "Nice", "Lille", "Metz", NOWHERE];
 /// Whoever lives here is not in the segment.
 const NOWHERE: &str = "nowhere";
