@@ -9,7 +9,9 @@ use springline_tests::Plan;
 mod guards;
 mod many;
 mod modes;
+mod scheduler;
 mod state;
+mod watch;
 mod world;
 
 use world::{ROWS, World, counts, keys, wait_until};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use springline_destination::{Destination, DestinationConfig};
+use springline_destination::{AlertConfig, Destination, DestinationConfig};
 use springline_model::{Setting, Source, SourceMap, Target};
 use springline_run::declared_columns;
 use springline_warehouse::{EMBEDDED, TargetConfig, Warehouse};
@@ -93,6 +93,17 @@ pub(crate) fn destination(
         project_dir: loaded.dir.clone(),
     };
     Ok(springline_destination::connect(config)?)
+}
+
+/// Whom an alert goes to.
+pub(crate) fn alert(
+    loaded: &Loaded,
+    alert: &springline_model::Alert,
+    overrides: &Overrides,
+) -> Result<AlertConfig, Failure> {
+    let owner = format!("alert of type `{}`", alert.kind);
+    let place = Place { dir: &loaded.dir, sources: &loaded.sources };
+    Ok(AlertConfig { kind: alert.kind.clone(), options: render(place, &owner, &alert.settings, overrides)? })
 }
 
 fn render(

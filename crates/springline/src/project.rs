@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use springline_model::{
-    Checked, DestinationKind, EngineKind, Mode, OptionKind, Project, Registry, Severity, SourceMap,
+    AlertKind, Checked, DestinationKind, EngineKind, Mode, OptionKind, Project, Registry, Severity, SourceMap,
 };
 
 use crate::failure::Failure;
@@ -17,6 +17,7 @@ pub(crate) const PROJECT_FILE: &str = "springline.yaml";
 const SKIPPED: &[&str] = &["data", "out", "target", crate::dialects::FOLDER];
 
 /// A project that has no error.
+#[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) dir: PathBuf,
     pub(crate) project: Arc<Project>,
@@ -112,7 +113,11 @@ pub(crate) fn registry() -> Registry {
         required: fields_that(spec, |field| field.required),
         identifiers: fields_that(spec, |field| field.identifier),
     });
-    Registry { engines: engines.collect(), destinations: destinations.collect() }
+    let alerts = springline_destination::alert_specs().iter().map(|spec| AlertKind {
+        name: spec.name.to_owned(),
+        options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+    });
+    Registry { engines: engines.collect(), destinations: destinations.collect(), alerts: alerts.collect() }
 }
 
 fn fields_that(
