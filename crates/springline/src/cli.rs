@@ -37,7 +37,7 @@ pub(crate) struct Global {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// How logs are written to standard error [default: text]
+    /// How logs are written to standard error
     ///
     /// Without it nothing is logged but what SPRINGLINE_LOG asks for, such as `info` or `springline_run=debug`; with it,
     /// `info`.

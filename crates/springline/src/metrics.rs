@@ -18,7 +18,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use springline_model::Sync;
-use springline_run::{Session, redact};
+use springline_run::{Session, SyncReport, redact};
 
 use crate::failure::Failure;
 use crate::runs::Ended;
@@ -100,36 +100,38 @@ impl Metrics {
     pub(crate) async fn ended(&self, workplace: &Workplace, session: Option<&Session>, ended: &Ended<'_>) {
         let labels = labels(workplace, ended.sync);
         let at = ended.at.as_millisecond() as f64 / 1000.0;
+        if let (Ok(report), Some(session)) = (ended.result, session) {
+            match springline_run::sync_sizes(session, ended.sync).await {
+                Ok(sizes) => {
+                    set(&self.acknowledged, &labels, sizes.acknowledged as f64);
+                    set(&self.rejected, &labels, sizes.rejected as f64);
+                }
+                Err(error) => warn(&error, "the size of the ledger is not known"),
+            }
+            self.sent(&labels, report);
+        }
         self.runs.get_or_create(&with_outcome(&labels, ended.outcome())).inc();
         set(&self.duration, &labels, ended.took.as_secs_f64());
         set(&self.last_run, &labels, at);
         if ended.outcome() == "done" {
             set(&self.last_success, &labels, at);
         }
-        if let Ok(report) = ended.result {
-            let rows = [
-                ("delivered", report.delivered),
-                ("rejected", report.rejected),
-                ("unknown", report.unknown),
-                ("unsent", report.unsent),
-            ];
-            for (outcome, rows) in rows {
-                self.rows.get_or_create(&with_outcome(&labels, outcome)).inc_by(rows);
-            }
-            self.requests.get_or_create(&labels).inc_by(report.requests);
-            self.retries.get_or_create(&labels).inc_by(report.retries);
-            set(&self.desired, &labels, report.counts.desired as f64);
-            set(&self.held, &labels, report.counts.held as f64);
-            if let Some(session) = session {
-                match springline_run::sync_sizes(session, ended.sync).await {
-                    Ok(sizes) => {
-                        set(&self.acknowledged, &labels, sizes.acknowledged as f64);
-                        set(&self.rejected, &labels, sizes.rejected as f64);
-                    }
-                    Err(error) => warn(&error, "the size of the ledger is not known"),
-                }
-            }
+    }
+
+    fn sent(&self, labels: &Labels, report: &SyncReport) {
+        let rows = [
+            ("delivered", report.delivered),
+            ("rejected", report.rejected),
+            ("unknown", report.unknown),
+            ("unsent", report.unsent),
+        ];
+        for (outcome, rows) in rows {
+            self.rows.get_or_create(&with_outcome(labels, outcome)).inc_by(rows);
         }
+        self.requests.get_or_create(labels).inc_by(report.requests);
+        self.retries.get_or_create(labels).inc_by(report.retries);
+        set(&self.desired, labels, report.counts.desired as f64);
+        set(&self.held, labels, report.counts.held as f64);
     }
 
     /// All of it as OpenMetrics text.
