@@ -26,6 +26,8 @@ pub struct Plan {
     pub busy: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
+    /// Every answer waits so long after its rows were taken.
+    pub silence: Duration,
 }
 
 /// A request that was taken.
@@ -115,6 +117,7 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
+    tokio::time::sleep(plan.silence).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }

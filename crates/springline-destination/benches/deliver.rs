@@ -162,6 +162,7 @@ async fn delivered(url: &str, rows: usize) {
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     };
     let report = deliver(&*destination, &context, changes(rows), &Policy::default(), |_| Ok::<_, DestinationError>(()))

@@ -33,5 +33,5 @@ pub use error::DestinationError;
 pub use normalise::Normaliser;
 pub use spec::{
     ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Hashing, Limits, MappingProblem, Mode,
-    OptionSpec, Removal, RemovalKind,
+    Nulls, OptionSpec, Removal, RemovalKind,
 };

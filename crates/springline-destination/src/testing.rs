@@ -47,6 +47,7 @@ pub(crate) fn context(run_id: &str) -> SyncContext {
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     }
 }

@@ -7,10 +7,13 @@
 
 #[path = "protocol/model.rs"]
 mod model;
+#[path = "protocol/rules.rs"]
+mod rules;
 
 use std::collections::{HashMap, VecDeque};
 
-use self::model::{Machine, Protocol, State, Step, World};
+use self::model::{Machine, State, Step};
+use self::rules::{Protocol, World};
 
 /// States beyond which a search is given up: a test must not eat the machine.
 const MOST_STATES: usize = 3_000_000;

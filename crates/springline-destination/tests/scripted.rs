@@ -183,6 +183,7 @@ async fn run(case: &Case) -> Run {
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     };
     let mut told = Vec::new();

@@ -91,6 +91,8 @@ pub struct SyncCounts {
     pub in_doubt: u64,
     /// Rows of a run that died whose end only the destination knows; the next apply asks it.
     pub waiting: u64,
+    /// A run has died on another machine since the last one: what it sent last is known to its journal there alone.
+    pub abandoned: bool,
     /// The guards that would stop the run.
     pub tripped: Vec<Tripped>,
 }
@@ -112,6 +114,7 @@ impl SyncCounts {
             acknowledged: 0,
             in_doubt: 0,
             waiting: 0,
+            abandoned: false,
             tripped: Vec::new(),
         }
     }
@@ -216,11 +219,12 @@ impl Session {
 /// A source that is not as the model says, keys that are null or not unique, another run that goes on, or what the
 /// warehouse reports.
 pub async fn plan_sync(session: &Session, sync: &Sync, request: &SyncRequest) -> Result<SyncForecast, RunError> {
-    exclusively(session, sync, request, async |plan, journal| {
+    exclusively(session, sync, request, async |plan, journal, abandoned| {
         let waiting = acknowledge::take_in(session.state(), plan, journal).await?;
         let forecast = forecast(session, sync, plan, request).await;
         let mut forecast = cleaned(session.state(), plan, forecast).await?;
         forecast.counts.waiting = waiting;
+        forecast.counts.abandoned = abandoned;
         Ok(forecast)
     })
     .await
@@ -238,7 +242,7 @@ pub async fn apply_sync(
     destination: Arc<dyn Destination>,
     request: &SyncRequest,
 ) -> Result<SyncReport, RunError> {
-    exclusively(session, sync, request, async |plan, journal| {
+    exclusively(session, sync, request, async |plan, journal, abandoned| {
         let state = session.state();
         let context = send::sync_context(state, sync, plan);
         let mut log = RunLog::new(&context.run_id);
@@ -247,7 +251,9 @@ pub async fn apply_sync(
         let span = tracing::info_span!("run", run_id = log.run_id, sync = sync.name, destination = to.name);
         let work = async {
             let report = run.apply(journal, context, &mut log).await;
-            cleaned(state, plan, report).await
+            let mut report = cleaned(state, plan, report).await?;
+            report.counts.abandoned = abandoned;
+            Ok(report)
         };
         let report = work.instrument(span.clone()).await;
         span.in_scope(|| log_end(&report));
@@ -289,7 +295,7 @@ async fn exclusively<T>(
     session: &Session,
     sync: &Sync,
     request: &SyncRequest,
-    work: impl AsyncFnOnce(&SyncPlan, &mut Journal) -> Result<T, RunError>,
+    work: impl AsyncFnOnce(&SyncPlan, &mut Journal, bool) -> Result<T, RunError>,
 ) -> Result<T, RunError> {
     let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name, request.wait).await?;
     let state = session.state();
@@ -297,10 +303,11 @@ async fn exclusively<T>(
     session.warehouse.check().await?;
     records::prepare(state, &plan).await?;
     let lease = Lease::take(state, &sync.name, &journal, request.wait).await?;
+    let abandoned = lease.abandoned;
     let (value, lease) = lease
         .hold(async {
             records::upgrade(state, sync, &plan).await?;
-            work(&plan, &mut journal).await
+            work(&plan, &mut journal, abandoned).await
         })
         .await?;
     lease.release().await?;

@@ -95,6 +95,8 @@ mod tests {
                 fields: None,
                 required: Vec::new(),
                 identifiers: Vec::new(),
+                removals: Vec::new(),
+                nulls: Vec::new(),
             }],
             alerts: Vec::new(),
         };

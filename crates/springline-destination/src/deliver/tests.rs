@@ -24,6 +24,7 @@ static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
     removals: &[crate::RemovalKind::Delete],
+    nulls: &[crate::Nulls::Send],
     members_expire: None,
 };
 
@@ -191,8 +192,8 @@ async fn memory_is_bounded_by_reading_only_what_can_be_sent() {
         assert!(ahead <= 6, "{ahead} batches were read ahead");
         Ok::<_, DestinationError>(added(part * 10..part * 10 + 10))
     });
-    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), |_| {
-        *done.lock().unwrap() += 1;
+    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), |progress| {
+        *done.lock().unwrap() += usize::from(matches!(progress, Progress::Settled { .. }));
         Ok(())
     })
     .await
@@ -480,7 +481,7 @@ async fn every_request_is_told_before_it_leaves_and_after_all_outcomes_before_it
     let report = deliver(&destination, &context("r1"), rows, &Policy::default(), |progress| {
         match progress {
             Progress::Sending(requests) => {
-                assert_eq!(destination.seen.lock().unwrap().len(), told, "one has left before it was told");
+                assert!(destination.seen.lock().unwrap().len() <= told, "one has left before it was told");
                 told += requests.len();
                 assert!(requests.iter().all(|(number, batch)| !settled.contains(number) && batch.len() == 10));
                 assert!(told - settled.len() <= 2);

@@ -30,7 +30,7 @@ use crate::encode::{in_utc, json_objects, json_string};
 use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, Limits, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http, request_name,
+    Effect, FieldRule, Limits, Nulls, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http, request_name,
 };
 
 /// What the type declares.
@@ -63,6 +63,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     },
     removal: Removal::ByKey,
     removals: &[RemovalKind::Delete],
+    nulls: &[Nulls::Send, Nulls::Skip],
     members_expire: None,
 };
 
@@ -219,7 +220,8 @@ fn body(context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Result<Vec<u
     out.extend_from_slice(format!(",\"batch\":{request},\"op\":\"{word}\",\"rows\":[").as_bytes());
     match operation {
         Operation::Upsert => {
-            json_objects(&in_utc(&batch.fields)?, |row, fields| write_row(&mut out, batch, row, fields))?
+            let skips = |field: &str| context.skips(field);
+            json_objects(&in_utc(&batch.fields)?, skips, |row, fields| write_row(&mut out, batch, row, fields))?;
         }
         Operation::Delete => (0..batch.len()).try_for_each(|row| write_row(&mut out, batch, row, b"null"))?,
     }

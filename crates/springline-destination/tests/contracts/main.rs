@@ -24,8 +24,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use springline_destination::{
     Answer, Attempt, Batch, ChangeKind, Destination, DestinationConfig, DestinationError, DestinationSpec, FieldSpec,
-    JobEnd, JobState, Limits, Mode, Outcome, Policy, Progress, RemovalKind, Resources, RowEnd, SyncContext, Usage,
-    Weight, connect, deliver, specs,
+    JobEnd, JobState, Limits, Mode, Nulls, Outcome, Policy, Progress, RemovalKind, Resources, RowEnd, SyncContext,
+    Usage, Weight, connect, deliver, specs,
 };
 
 type Row = serde_json::Map<String, Value>;
@@ -52,6 +52,9 @@ struct Case {
     #[serde(default = "upsert")]
     mode: Mode,
     removal: Option<RemovalKind>,
+    /// What empty values do, by field.
+    #[serde(default)]
+    nulls: BTreeMap<String, Nulls>,
     replaces: Option<u64>,
     /// Each with `key`, `op`, maybe `receipt`, and its fields.
     #[serde(default)]
@@ -318,6 +321,7 @@ async fn run(destination: &dyn Destination, case: &Case) -> Result<Ended, Destin
         as_of: "2026-01-01T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: case.removal,
+        nulls: case.nulls.clone(),
         replaces: case.replaces,
     };
     if let Some(job) = &case.poll {

@@ -112,5 +112,6 @@ fn facts(spec: &DestinationSpec) -> Vec<(&'static str, String)> {
         ("pace", format!("{rate}, {} at once", spec.concurrency)),
         ("a repeat", effect),
         ("a removal", format!("{}{needs}", words(spec.removals.iter().map(|kind| kind.as_str()).collect()))),
+        ("an empty value", words(spec.nulls.iter().map(|nulls| nulls.as_str()).collect())),
     ]
 }

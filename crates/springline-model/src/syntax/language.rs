@@ -1,7 +1,7 @@
 //! The keys of the language. Each declaration is one mapping of the YAML; its text is that of the
 //! reference page.
 
-use crate::{Audit, Code, Diagnostic, Limit, Mode, Pii, RelationshipKind, Span, StatePlace};
+use crate::{Audit, Code, Diagnostic, Limit, Mode, Nulls, Pii, RelationshipKind, Removal, Span, StatePlace};
 
 use super::alerts::AlertDecl;
 use super::budget::{BudgetDecl, Money};
@@ -232,8 +232,11 @@ decl! {
         mode: Option<Spanned<Mode>>,
         /// The value that the destination's rows are told apart by.
         key: Spanned<String>,
+        /// What becomes of records that are no longer wanted: `delete`, `leave_list`, `archive` or `erase`, as far as the
+        /// destination's type can; if it is left out, what the type does first.
+        removal: Option<Spanned<Removal>>,
         /// The destination's fields and the expressions that fill them.
-        map: Entries<Spanned<String>>,
+        map: Entries<MappingEntry>,
         /// What stops a run before anything is sent.
         guards: Option<GuardsDecl>,
         /// What is recorded of a run: `runs` (its counts; if it is left out) or `rows` (which row went where and when, too).
@@ -243,6 +246,15 @@ decl! {
         /// When `springline scheduler` runs it, in the project's time zone: minute, hour, day of the month, month and day
         /// of the week, as in `30 6 * * mon-fri` or `"*/15 * * * *"`. Never if it is left out.
         schedule: Option<Spanned<String>>,
+    }
+
+    /// What fills a destination's field, in full.
+    MappingDecl {
+        /// The expression.
+        value: Spanned<String>,
+        /// What an empty value does: `send` (null is sent), `skip` (the record keeps what it has) or `clear` (the record's
+        /// field becomes empty), as far as the destination's type can.
+        nulls: Option<Spanned<Nulls>>,
     }
 
     /// What stops a run before anything is sent.
@@ -311,6 +323,27 @@ impl Decode for ColumnEntry {
     }
 }
 
+/// A mapped field: `field: expression`, or `field: { value: expression, nulls: … }`.
+#[derive(Debug, Clone)]
+pub(crate) struct MappingEntry {
+    pub value: Spanned<String>,
+    pub nulls: Option<Spanned<Nulls>>,
+}
+
+impl Decode for MappingEntry {
+    fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
+        if matches!(node.kind, NodeKind::Mapping(_)) {
+            let MappingDecl { value, nulls } = MappingDecl::decode(node, out)?;
+            return Some(MappingEntry { value, nulls });
+        }
+        Some(MappingEntry { value: Spanned::decode(node, out)?, nulls: None })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(<Spanned<String>>::shape, MappingDecl::shape)
+    }
+}
+
 /// Something that is written as one of a few words.
 pub(crate) trait Word: Copy + 'static {
     /// What it is called in a message.
@@ -350,6 +383,18 @@ impl Word for Mode {
     const WHAT: &'static str = "sync mode";
     const WORDS: &'static [&'static str] = &["upsert", "update", "insert", "mirror", "append"];
     const VALUES: &'static [Self] = Mode::ALL;
+}
+
+impl Word for Removal {
+    const WHAT: &'static str = "kind of removal";
+    const WORDS: &'static [&'static str] = &["delete", "leave_list", "archive", "erase"];
+    const VALUES: &'static [Self] = Removal::ALL;
+}
+
+impl Word for Nulls {
+    const WHAT: &'static str = "treatment of nulls";
+    const WORDS: &'static [&'static str] = &["send", "skip", "clear"];
+    const VALUES: &'static [Self] = Nulls::ALL;
 }
 
 impl Word for Audit {

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use springline_destination::{Batch, ChangeKind, DeliveryReport, Destination, Policy, Progress, SyncContext, deliver};
-use springline_model::{Mode, Sync};
+use springline_destination::{
+    Batch, ChangeKind, DeliveryReport, Destination, Policy, Progress, RemovalKind, SyncContext, deliver,
+};
+use springline_model::{Mode, Nulls, Removal, Sync};
 use springline_plan::{CHANGE, HASH, KEY, RECEIPT, REPEAT_OF, SyncPlan};
 
 use super::SyncCounts;
@@ -28,7 +30,8 @@ pub(super) fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> S
         fields: Arc::new(arrow::datatypes::Schema::new(fields)),
         as_of: session.as_of.to_string(),
         resources: Default::default(),
-        removal: None,
+        removal: sync.removal.map(removal_kind),
+        nulls: sync.map.iter().filter_map(|m| Some((m.field.clone(), destination_nulls(m.nulls?)))).collect(),
         replaces: None,
     }
 }
@@ -40,6 +43,23 @@ fn destination_mode(mode: Mode) -> springline_destination::Mode {
         Mode::Insert => springline_destination::Mode::Insert,
         Mode::Mirror => springline_destination::Mode::Mirror,
         Mode::Append => springline_destination::Mode::Append,
+    }
+}
+
+fn removal_kind(removal: Removal) -> RemovalKind {
+    match removal {
+        Removal::Delete => RemovalKind::Delete,
+        Removal::LeaveList => RemovalKind::LeaveList,
+        Removal::Archive => RemovalKind::Archive,
+        Removal::Erase => RemovalKind::Erase,
+    }
+}
+
+fn destination_nulls(nulls: Nulls) -> springline_destination::Nulls {
+    match nulls {
+        Nulls::Send => springline_destination::Nulls::Send,
+        Nulls::Skip => springline_destination::Nulls::Skip,
+        Nulls::Clear => springline_destination::Nulls::Clear,
     }
 }
 

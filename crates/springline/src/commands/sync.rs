@@ -330,6 +330,18 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
             thousands(counts.waiting)
         );
     }
+    if counts.in_doubt > 0 {
+        anstream::println!(
+            "  {} of them may be there already, or hold another value: a run ended before it knew",
+            thousands(counts.in_doubt)
+        );
+    }
+    if counts.abandoned {
+        anstream::println!(
+            "  a run on another machine died, and what it sent last is known to its journal there alone: apply there \
+             too, or if that machine is gone, once with --full-resync"
+        );
+    }
     for guard in &counts.tripped {
         anstream::println!("  {}; nothing is sent", guard_text(guard));
     }
