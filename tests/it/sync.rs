@@ -10,8 +10,10 @@ mod doubt;
 mod guards;
 mod many;
 mod modes;
+mod scheduler;
 mod state;
 mod table;
+mod watch;
 mod world;
 
 use world::{ROWS, World, counts, keys, wait_until};

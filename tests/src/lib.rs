@@ -6,6 +6,7 @@ mod binary;
 pub mod crash;
 mod engines;
 pub mod generate;
+mod inbox;
 mod printed;
 pub mod process;
 pub mod random;
@@ -15,6 +16,7 @@ mod servers;
 
 pub use binary::{Call, Output, springline};
 pub use engines::{copy_folder, data_dir, oracle, postgres_env, root};
+pub use inbox::{Inbox, MAIL_LOGIN, MailServer};
 pub use printed::{Printed, printed};
 pub use receiver::{Plan, Receiver, Request, SECRET};
 pub use servers::{Server, postgres, servers};

@@ -4,8 +4,11 @@
 //! sync with [`Destination::prepare`], streams changes through [`deliver`] and ends with [`Destination::finish`]. Every row
 //! comes back with an [`Outcome`].
 //!
+//! Beside that it sends short messages to people: [`send_alert`].
+//!
 //! Must not know: segments, warehouses, ledgers, the project's files. It names no other crate of the project.
 
+mod alerts;
 mod batch;
 mod config;
 mod deliver;
@@ -19,6 +22,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
+pub use alerts::{AlertConfig, AlertError, AlertSpec, Message, alert_specs, send_alert};
 pub use batch::{Batch, Change, ChangeKind, Operation, request_name};
 pub use config::DestinationConfig;
 pub use deliver::{DeliveryReport, Policy, Progress, deliver};

@@ -102,6 +102,7 @@ impl Patience {
             breaker_probes: self.breaker_probes,
             request_timeout: Duration::from_millis(self.timeout_ms),
             hopeless_after: self.hopeless_after,
+            ..Policy::default()
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What is delivered where, under which guards, and what is kept of it: the part of a checked project that is about
 //! syncs. It does not know how rows are found.
 
-use crate::Span;
 use crate::project::{DestinationId, EntityId, Pii, SegmentId, Setting, ValueExpr, Within};
+use crate::{Schedule, Span};
 
 /// A place that rows are delivered to.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Sync {
     pub audit: Audit,
     /// Words by which it is chosen.
     pub tags: Vec<String>,
+    /// When the scheduler runs it; never where there is none.
+    pub schedule: Option<Schedule>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -189,6 +191,55 @@ pub struct Retention {
     pub runs: Option<Within>,
     /// Of the rows delivered.
     pub deliveries: Option<Within>,
+}
+
+/// Whom a run of a sync tells of what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    /// Its type's name.
+    pub kind: String,
+    /// What it is sent for.
+    pub on: Vec<AlertReason>,
+    /// The share of the rows sent, in percent, beyond which refusals are told.
+    pub rejected_share: f64,
+    /// The share of the usual number of rows, in percent, by which a run must differ from it to be told.
+    pub size_change: f64,
+    /// Its options, templates not yet rendered.
+    pub settings: Vec<Setting>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What an alert is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AlertReason {
+    /// A run ended by an error, or before all rows were sent.
+    Failure,
+    /// The destination has refused rows.
+    Rejected,
+    /// A guard other than `freshness` stopped a run.
+    Guard,
+    /// A table that the sync reads was too old.
+    Freshness,
+    /// The sync has far more or fewer rows than usual.
+    Size,
+}
+
+impl AlertReason {
+    /// Every reason.
+    pub const ALL: &'static [AlertReason] =
+        &[AlertReason::Failure, AlertReason::Rejected, AlertReason::Guard, AlertReason::Freshness, AlertReason::Size];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            AlertReason::Failure => "failure",
+            AlertReason::Rejected => "rejected",
+            AlertReason::Guard => "guard",
+            AlertReason::Freshness => "freshness",
+            AlertReason::Size => "size",
+        }
+    }
 }
 
 /// A number of rows, or a share of those acknowledged before.

@@ -136,6 +136,7 @@ codes! {
     UnsupportedMode = "E0211", "A sync mode or field that the destination does not have.";
     MisplacedWindow = "E0212", "A window function where none can be.";
     LongChain = "E0214", "Too many definitions, each upon the one before.";
+    InvalidSchedule = "E0215", "A schedule that cannot be read, or is never due.";
     NotInCatalog = "E0301", "A source without columns, or a column without a type, and no catalog lock to take them from.";
     UnknownTable = "E0302", "A table that the catalog lock does not have.";
     UnknownColumn = "E0303", "A column that its table does not have according to the catalog lock.";

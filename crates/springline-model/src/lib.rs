@@ -14,6 +14,7 @@ mod packages;
 mod project;
 mod reference;
 mod registry;
+mod schedule;
 mod show;
 mod source_map;
 mod spelling;
@@ -21,7 +22,9 @@ mod syntax;
 mod uses;
 
 pub use check::{Checked, Outline, check, check_with};
-pub use delivery::{Audit, Destination, Guards, Limit, Mapping, Mode, Nulls, Removal, Retention, StatePlace, Sync};
+pub use delivery::{
+    Alert, AlertReason, Audit, Destination, Guards, Limit, Mapping, Mode, Nulls, Removal, Retention, StatePlace, Sync,
+};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
@@ -33,7 +36,8 @@ pub use project::{
     Sequence, SequenceStep, Setting, Source, SourceId, Target, Unit, ValueExpr, Within,
 };
 pub use reference::{language_page, schemas};
-pub use registry::{DestinationKind, EngineKind, OptionKind, Registry};
+pub use registry::{AlertKind, DestinationKind, EngineKind, OptionKind, Registry};
+pub use schedule::Schedule;
 pub use show::expression_text;
 pub use source_map::{FileId, Position, SourceMap, Span};
 pub use spelling::{Kept, Respelled, Rewritten, Spelling, respell};

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
-use crate::{Destination, ModelTest, Retention, Span, StatePlace, Sync};
+use crate::{Alert, Destination, ModelTest, Retention, Span, StatePlace, Sync};
 
 /// An expression over the values of one row: of an entity, or of an event.
 pub type ValueExpr = Expr<Leaf>;
@@ -49,6 +49,8 @@ pub struct Project {
     pub budget: Budget,
     /// For how long records are kept.
     pub retention: Retention,
+    /// Whom runs of syncs tell of what is wrong.
+    pub alerts: Vec<Alert>,
     /// The tables.
     pub sources: Vec<Source>,
     /// The entities.

@@ -1,4 +1,4 @@
-//! What kinds of engines and destinations exist, as data that the binary collects from the crates that
+//! What kinds of engines, destinations and alerts exist, as data that the binary collects from the crates that
 //! implement them. The checker needs it to tell a good option, mode or field from a bad one.
 
 use crate::{Mode, Nulls, Removal};
@@ -10,6 +10,8 @@ pub struct Registry {
     pub engines: Vec<EngineKind>,
     /// The types a destination may name.
     pub destinations: Vec<DestinationKind>,
+    /// The types an alert may name.
+    pub alerts: Vec<AlertKind>,
 }
 
 /// An engine.
@@ -40,6 +42,15 @@ pub struct DestinationKind {
     pub removals: Vec<Removal>,
     /// What an empty value can do.
     pub nulls: Vec<Nulls>,
+}
+
+/// A way to send an alert.
+#[derive(Debug, Clone)]
+pub struct AlertKind {
+    /// The word after `type:`.
+    pub name: String,
+    /// What an alert of this type may set besides the keys that all alerts have.
+    pub options: Vec<OptionKind>,
 }
 
 /// An option.

@@ -2,17 +2,20 @@
 //! old ones are forgotten, and how a table of an earlier version gets the columns it lacks.
 
 use jiff::Timestamp;
-use springline_ir::{ColumnDef, Expr, FunctionId, Literal, Query, RelExpr, Select, Statement, TableName, Type};
+use springline_ir::{
+    ColumnDef, Expr, FunctionId, Literal, OrderBy, Query, RelExpr, Select, Statement, TableName, Type,
+};
 use springline_model::Within;
 
 use crate::build::{column, output};
 use crate::clock::Clock;
 use crate::members::{aggregate, from_table, query};
 use crate::state::define;
+use crate::sync::ENDED_BY_ERROR;
 use crate::{Context, PlanError, Step};
 
 /// The version of the state tables that this build writes. It rises with every column that one of them gains.
-pub const STATE_VERSION: u64 = 2;
+pub const STATE_VERSION: u64 = 3;
 
 /// The table with a row for each run of each sync.
 pub fn runs_table(schema: &str) -> TableName {
@@ -22,13 +25,46 @@ pub fn runs_table(schema: &str) -> TableName {
 /// The columns of [`runs_table`].
 pub fn runs_columns() -> Vec<ColumnDef> {
     let counts = ["added", "changed", "removed", "unchanged", "delivered", "rejected", "unknown", "unsent"];
-    let later = ["held", "skipped", "repeated", "requests"];
+    let later = ["held", "skipped", "repeated", "requests", "desired"];
     [("run_id", Type::String), ("sync", Type::String), ("as_of", Type::Timestamp), ("started_at", Type::Timestamp)]
         .into_iter()
         .chain([("ended_at", Type::Timestamp), ("outcome", Type::String), ("error", Type::String)])
         .chain(counts.into_iter().chain(later).map(|name| (name, Type::Integer)))
         .map(|(name, ty)| define(name, ty))
         .collect()
+}
+
+/// The latest of an instant that the runs of a sync have recorded, such as `started_at`: one row, one column of that
+/// name, null where there is none. Of runs with that outcome, if one is given.
+pub fn latest_run(schema: &str, sync: &str, instant: &str, outcome: Option<&str>) -> Query {
+    let latest = aggregate(FunctionId::MAX, vec![column("r", instant, Type::Timestamp)], Type::Timestamp);
+    let conditions = outcome.map(|outcome| is("outcome", outcome)).into_iter().chain([is("sync", sync)]);
+    query(Select {
+        filter: Expr::all(conditions),
+        ..Select::new(from_table(&runs_table(schema), "r"), vec![output(instant, latest)])
+    })
+}
+
+/// How many rows a sync had in its last runs that no error ended, the latest first: `desired`.
+pub fn recent_sizes(schema: &str, sync: &str, runs: u64) -> Query {
+    let desired = || column("r", "desired", Type::Integer);
+    let ended = Expr::compare(
+        FunctionId::NE,
+        column("r", "outcome", Type::String),
+        Expr::literal(Literal::String(ENDED_BY_ERROR.to_owned())),
+    );
+    // Runs of a version that did not record it have none.
+    let known = Expr::call(FunctionId::IS_NOT_NULL, vec![desired()], Type::Boolean);
+    query(Select {
+        filter: Expr::all([is("sync", sync), ended, known]),
+        order_by: vec![OrderBy { expr: column("r", "started_at", Type::Timestamp), descending: true }],
+        limit: Some(runs),
+        ..Select::new(from_table(&runs_table(schema), "r"), vec![output("desired", desired())])
+    })
+}
+
+fn is(name: &str, value: &str) -> RelExpr {
+    Expr::compare(FunctionId::EQ, column("r", name, Type::String), Expr::literal(Literal::String(value.to_owned())))
 }
 
 /// The table with a row for each step of each run.

@@ -10,6 +10,7 @@ use springline_ir::{Literal, TableName};
 use springline_model::{EntityId, Fixture, Given, Leaf, Project, Source, SourceMap, Span, literal_text};
 use springline_sql::Dialect;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::arrow_types::arrow_type;
 use crate::{RunError, Session};
@@ -69,6 +70,7 @@ impl Bench {
             as_of: fixture.as_of,
             project_dir: folder.path().to_owned(),
             local_state: None,
+            stop: CancellationToken::new(),
             observer: Arc::new(|_| {}),
         };
         if self.asks_history {

@@ -36,7 +36,7 @@ pub use preview::{Preview, preview};
 pub use profile::{ColumnProfile, Profile, Profiler};
 pub use session::{Event, Session};
 pub use sync::{
-    PlannedSync, RejectedRow, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus, Tripped, apply_sync,
-    plan_sync, retry_sync, sync_status,
+    PlannedSync, RejectedRow, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncSizes, SyncStatus, Tripped,
+    apply_sync, last_start, last_success, plan_sync, recent_sizes, retry_sync, sync_sizes, sync_status,
 };
 pub use warehouse_table::warehouse_table;

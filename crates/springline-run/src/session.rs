@@ -12,6 +12,7 @@ use springline_model::{Project, SourceMap};
 use springline_plan::{Context, Step};
 use springline_sql::Dialect;
 use springline_warehouse::{Rows, Warehouse};
+use tokio_util::sync::CancellationToken;
 
 use crate::RunError;
 
@@ -37,6 +38,8 @@ pub struct Session {
     pub project_dir: PathBuf,
     /// The session of the embedded engine where the state of syncs is kept, where that is not the warehouse.
     pub local_state: Option<Box<Session>>,
+    /// Asks the syncs to send nothing more: requests that are on their way are heard out.
+    pub stop: CancellationToken,
     /// Told what goes on.
     pub observer: Arc<dyn Fn(Event<'_>) + Send + Sync>,
 }
@@ -89,7 +92,7 @@ impl Session {
         let started = Instant::now();
         let rows = self.warehouse.execute(&sql).await?;
         let elapsed = started.elapsed();
-        tracing::debug!(step = step.name, rows, elapsed_ms = elapsed.as_millis(), "executed");
+        tracing::debug!(statement = step.name, rows, elapsed_ms = elapsed.as_millis(), "executed");
         (self.observer)(Event::Finished { step: &step.name, elapsed });
         Ok(rows)
     }

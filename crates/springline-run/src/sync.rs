@@ -3,6 +3,7 @@
 mod acknowledge;
 mod guards;
 mod lease;
+mod past;
 mod records;
 mod rejected;
 mod send;
@@ -14,10 +15,12 @@ use serde_json::{Map, Value};
 use springline_destination::{Destination, SyncContext};
 use springline_ir::Statement;
 use springline_model::{Mode, Sync};
-use springline_plan::{CHANGE, KEY, Step, SyncOptions, SyncPlan};
+use springline_plan::{CHANGE, ENDED_BY_ERROR, KEY, Step, SyncOptions, SyncPlan};
+use tracing::Instrument;
 
 pub use self::guards::Tripped;
 use self::lease::Lease;
+pub use self::past::{SyncSizes, last_start, last_success, recent_sizes, sync_sizes};
 use self::records::RunLog;
 pub use self::rejected::{RejectedRow, SyncStatus, retry_sync, sync_status};
 use crate::cells::rows_to_json;
@@ -171,6 +174,8 @@ pub struct SyncReport {
     pub unsent: u64,
     /// Requests made, tries counted.
     pub requests: u64,
+    /// Those of them that were a second or later try.
+    pub retries: u64,
     /// The run's id.
     pub run_id: String,
     /// Why the delivery ended early, if it did.
@@ -242,12 +247,16 @@ pub async fn apply_sync(
         let context = send::sync_context(state, sync, plan);
         let mut log = RunLog::new(&context.run_id);
         let run = Run { session, sync, plan, request, destination: destination.as_ref() };
-        let report = run.apply(journal, context, &mut log).await;
-        let report = cleaned(state, plan, report).await;
-        let report = report.map(|mut report| {
+        let to = session.project.destination(sync.destination);
+        let span = tracing::info_span!("run", run_id = log.run_id, sync = sync.name, destination = to.name);
+        let work = async {
+            let report = run.apply(journal, context, &mut log).await;
+            let mut report = cleaned(state, plan, report).await?;
             report.counts.abandoned = abandoned;
-            report
-        });
+            Ok(report)
+        };
+        let report = work.instrument(span.clone()).await;
+        span.in_scope(|| log_end(&report));
         let recorded = log.record(state, sync, &report).await;
         match (report, recorded) {
             (Err(error), recorded) => {
@@ -261,6 +270,24 @@ pub async fn apply_sync(
         }
     })
     .await
+}
+
+/// The end of a run, for logs: numbers and reasons without what may be personal.
+fn log_end(report: &Result<SyncReport, RunError>) {
+    match report {
+        Ok(report) => tracing::info!(
+            outcome = report.outcome(),
+            delivered = report.delivered,
+            rejected = report.rejected,
+            unknown = report.unknown,
+            unsent = report.unsent,
+            requests = report.requests,
+            retries = report.retries,
+            stopped = report.stopped,
+            "run ended"
+        ),
+        Err(error) => tracing::error!(outcome = ENDED_BY_ERROR, error = crate::redact(&error.to_string()), "run ended"),
+    }
 }
 
 /// Does something that no other run of the sync may do at the same time, on this machine or another.
@@ -325,6 +352,7 @@ impl Run<'_> {
             unknown: 0,
             unsent: 0,
             requests: 0,
+            retries: 0,
             run_id: context.run_id.clone(),
             stopped: None,
             recovered,
@@ -340,7 +368,7 @@ impl Run<'_> {
         context.resources = destination.prepare(&context).await?;
         let delivery = send::send(state, plan, journal, &context, destination, &report.counts);
         let delivery = log.step("deliver", delivery, |_| to_send).await?;
-        report.requests = delivery.requests;
+        (report.requests, report.retries) = (delivery.requests, delivery.retries);
         report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
         let settled = acknowledge::acknowledge(state, plan, journal, acknowledge::Writer::ThisRun);
         let settled = log.step("acknowledge", settled, acknowledge::Settled::rows).await?;

@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,7 +20,7 @@ pub(crate) struct Cli {
 }
 
 /// What every command understands.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// The project's folder [default: the nearest one upwards with a springline.yaml]
     #[arg(long, global = true, value_name = "DIR", env = "SPRINGLINE_PROJECT")]
@@ -36,12 +37,28 @@ pub(crate) struct Global {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// How logs are written to standard error
+    ///
+    /// Without it nothing is logged but what SPRINGLINE_LOG asks for, such as `info` or `springline_run=debug`; with it,
+    /// `info`.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "SPRINGLINE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
+    #[default]
     Text,
     /// One JSON object.
     Json,
@@ -145,6 +162,24 @@ pub(crate) enum Command {
     /// Deliver what changed
     #[command(subcommand)]
     Sync(SyncCommand),
+    /// Run each sync at the times of its `schedule`, until Ctrl-C
+    ///
+    /// A sync runs once at a time; times that pass while it runs, or while the machine sleeps, are made up for by one
+    /// run. Ctrl-C lets the requests that are on their way end, and what is left is sent by the next run.
+    Scheduler {
+        /// The syncs, chosen as for `sync apply` [default: all that have a schedule]
+        #[arg(value_name = "SYNCS")]
+        chosen: Vec<String>,
+        /// Run the syncs whose time has come since their last run, and those that have never run, and end
+        #[arg(long)]
+        once: bool,
+        /// End at this instant
+        #[arg(long, value_name = "INSTANT", conflicts_with = "once")]
+        until: Option<String>,
+        /// Serve Prometheus metrics at this address, under /metrics
+        #[arg(long, value_name = "ADDRESS")]
+        metrics_listen: Option<SocketAddr>,
+    },
     /// Make a project
     Init {
         /// The folder to make [default: the example's name, or the current folder]
@@ -245,6 +280,9 @@ pub(crate) enum SyncCommand {
         /// Send though the rows are no longer those of the plan
         #[arg(long, requires = "plan")]
         allow_drift: bool,
+        /// Write Prometheus metrics into this file, for node_exporter's textfile collector
+        #[arg(long, value_name = "FILE", env = "SPRINGLINE_METRICS_FILE")]
+        metrics_file: Option<PathBuf>,
         #[command(flatten)]
         how: How,
     },

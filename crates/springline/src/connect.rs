@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use springline_destination::DestinationConfig;
+use springline_destination::{AlertConfig, DestinationConfig};
 use springline_model::{Setting, Source, SourceMap, Target};
 use springline_run::declared_columns;
 use springline_warehouse::{EMBEDDED, TargetConfig, Warehouse};
@@ -102,6 +102,17 @@ pub(crate) fn destination_config(
         options: render(place, &owner, &destination.settings, overrides)?,
         project_dir: loaded.dir.clone(),
     })
+}
+
+/// Whom an alert goes to.
+pub(crate) fn alert(
+    loaded: &Loaded,
+    alert: &springline_model::Alert,
+    overrides: &Overrides,
+) -> Result<AlertConfig, Failure> {
+    let owner = format!("alert of type `{}`", alert.kind);
+    let place = Place { dir: &loaded.dir, sources: &loaded.sources };
+    Ok(AlertConfig { kind: alert.kind.clone(), options: render(place, &owner, &alert.settings, overrides)? })
 }
 
 fn render(

@@ -52,9 +52,9 @@ impl Failure {
     }
 
     /// What happened, in one line.
-    pub(crate) fn message(self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
-            Failure::Other { message, .. } => message,
+            Failure::Other { message, .. } => message.clone(),
             Failure::Project { .. } => "the project has problems".to_owned(),
         }
     }

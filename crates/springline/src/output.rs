@@ -8,14 +8,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value};
-use springline_run::{Event, Forecast, amount};
-use tracing_subscriber::EnvFilter;
-
-/// Logs go to standard error, only where `SPRINGLINE_LOG` asks for them.
-pub(crate) fn start_logs() {
-    let filter = EnvFilter::try_from_env("SPRINGLINE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
+use springline_run::{Event, Forecast, Tripped, amount};
 
 /// A table with a head.
 pub(crate) fn table(head: &[&str]) -> Table {
@@ -74,6 +67,21 @@ pub(crate) fn forecast_text(forecast: &Forecast) -> String {
         return "the warehouse does not tell beforehand what it would read".to_owned();
     }
     format!("would read {}", parts.join(", "))
+}
+
+/// Why a guard stops a run.
+pub(crate) fn guard_text(guard: &Tripped) -> String {
+    let Tripped { guard: name, allowed, found, table } = guard;
+    match (name.as_str(), table) {
+        ("plan", _) => format!(
+            "the rows are no longer {allowed}: there are {} now. Plan again, or apply with --allow-drift",
+            thousands(*found)
+        ),
+        (_, Some(table)) => {
+            format!("guard {name} allows {allowed}: the youngest row of {table} is {} old", counted(*found, "minute"))
+        }
+        _ => format!("guard {name} allows {allowed}: {} rows", thousands(*found)),
+    }
 }
 
 /// A number and its noun, in the plural where it is due.

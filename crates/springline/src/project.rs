@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use springline_model::{
-    Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, Project, Registry, Removal, Severity, SourceMap,
+    AlertKind, Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, Project, Registry, Removal, Severity,
+    SourceMap,
 };
 
 use crate::failure::Failure;
@@ -17,6 +18,7 @@ pub(crate) const PROJECT_FILE: &str = "springline.yaml";
 const SKIPPED: &[&str] = &["data", "out", "target", crate::dialects::FOLDER];
 
 /// A project that has no error.
+#[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) dir: PathBuf,
     pub(crate) project: Arc<Project>,
@@ -114,7 +116,11 @@ pub(crate) fn registry() -> Registry {
         removals: spec.removals.iter().filter_map(|r| word(Removal::ALL, r.as_str(), Removal::name)).collect(),
         nulls: spec.nulls.iter().filter_map(|n| word(Nulls::ALL, n.as_str(), Nulls::name)).collect(),
     });
-    Registry { engines: engines.collect(), destinations: destinations.collect() }
+    let alerts = springline_destination::alert_specs().iter().map(|spec| AlertKind {
+        name: spec.name.to_owned(),
+        options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+    });
+    Registry { engines: engines.collect(), destinations: destinations.collect(), alerts: alerts.collect() }
 }
 
 fn fields_that(

@@ -11,6 +11,7 @@ use springline_plan::Context;
 use springline_run::Session;
 use springline_sql::Dialect;
 use springline_warehouse::EMBEDDED;
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::Global;
 use crate::connect::{self, Overrides};
@@ -20,18 +21,28 @@ use crate::output;
 use crate::project::{self, Loaded};
 
 /// A loaded project and the choices of the command line.
+#[derive(Clone)]
 pub(crate) struct Workplace {
     pub(crate) loaded: Loaded,
     pub(crate) as_of: Timestamp,
     target: Option<String>,
     pub(crate) overrides: Overrides,
+    /// Asks its syncs to send nothing more.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Workplace {
     pub(crate) fn new(global: &Global) -> Result<Self, Failure> {
         let loaded = project::load(global.project.as_deref())?;
         let as_of = instant("as-of", global.as_of.as_deref(), &loaded.project.timezone)?;
-        Ok(Workplace { loaded, as_of, target: global.target.clone(), overrides: Overrides::new() })
+        let (target, overrides, stop) = (global.target.clone(), Overrides::new(), CancellationToken::new());
+        Ok(Workplace { loaded, as_of, target, overrides, stop })
+    }
+
+    /// The same at this moment.
+    pub(crate) fn now(&self) -> Result<Self, Failure> {
+        let as_of = instant("as-of", None, &self.loaded.project.timezone)?;
+        Ok(Workplace { as_of, ..self.clone() })
     }
 
     /// The target that was asked for, or the project's default.
@@ -83,6 +94,7 @@ impl Workplace {
             price_per_tib: target.price_per_tib,
             as_of: self.as_of,
             project_dir: self.loaded.dir.clone(),
+            stop: self.stop.clone(),
             observer: output::observer(),
         })
     }
@@ -103,6 +115,7 @@ impl Workplace {
             as_of: self.as_of,
             project_dir: self.loaded.dir.clone(),
             local_state: None,
+            stop: self.stop.clone(),
             observer: output::observer(),
         })
     }

@@ -167,7 +167,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "desired" BIGINT
 );
 
 -- state.run_steps
@@ -469,7 +470,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "desired" BIGINT
 );
 
 -- state.run_steps

@@ -57,6 +57,7 @@ fn registry() -> Registry {
     Registry {
         engines: vec![EngineKind { name: "datafusion".to_owned(), options }],
         destinations: Vec::<DestinationKind>::new(),
+        alerts: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
 
 use self::order::Order;
 use self::pace::Pace;
@@ -24,7 +25,7 @@ use self::request::{End, Ended, Sender};
 use crate::{Batch, Destination, DestinationError, Mode, Outcome, SyncContext, normalise};
 
 /// How patient a delivery is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// Most tries of one request; at least 1.
     pub attempts: u32,
@@ -51,6 +52,8 @@ pub struct Policy {
     /// The run stops when this many rows were refused by splitting and not one was taken: then the destination refuses
     /// the shape of the rows, and going on would cost two requests for every row.
     pub hopeless_after: usize,
+    /// Once it is cancelled no further request starts: those in flight are heard out, and the run stops.
+    pub stop: CancellationToken,
 }
 
 impl Default for Policy {
@@ -67,6 +70,7 @@ impl Default for Policy {
             breaker_probes: 4,
             request_timeout: Duration::from_secs(60),
             hopeless_after: 100,
+            stop: CancellationToken::new(),
         }
     }
 }
@@ -173,8 +177,10 @@ pub async fn deliver<E: From<DestinationError>>(
         }
         in_flight.extend(next.into_iter().map(|(request, number)| sender.send(request, number)));
         let hungry = more && run.waiting.is_empty();
+        let at_work = hungry || !in_flight.is_empty();
         tokio::select! {
             biased;
+            () = policy.stop.cancelled(), if at_work && !pace.is_stopped() => pace.stop("asked to stop".to_owned()),
             Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
                 let request = ended.number;
                 if let Some((batch, outcomes)) = run.end(ended) {

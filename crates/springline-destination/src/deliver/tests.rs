@@ -263,6 +263,26 @@ async fn retry_after_holds_every_request_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delivery_that_is_asked_to_stop_hears_out_what_is_on_its_way() {
+    let policy = Policy::default();
+    let stop = policy.stop.clone();
+    let destination = Scripted::new(move |_, attempt| {
+        if attempt.request == 4 {
+            stop.cancel();
+        }
+        Answer::Ok
+    });
+    let (report, told) = run_with(&destination, vec![added(0..200)], &policy).await;
+    // Three at once: the fourth is answered in the second round, and nothing starts after it.
+    assert!((40..=60).contains(&report.delivered) && report.delivered == told.len() as u64, "{report:?}");
+    assert_eq!((report.unsent, report.rejected), (200 - report.delivered, 0));
+    assert_eq!(report.stopped.as_deref(), Some("asked to stop"));
+    let late = Scripted::new(|_, _| Answer::Ok);
+    let (report, _) = run_with(&late, vec![added(0..20)], &policy).await;
+    assert_eq!((report.delivered, report.requests, report.unsent), (0, 0, 20), "it was asked before it began");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destination_that_stays_down_stops_the_run_and_rejects_nothing() {
     let destination = Scripted::new(|_, _| Answer::Retry { after: None, reason: "connection refused".into() });
     let start = Instant::now();

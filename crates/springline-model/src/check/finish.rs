@@ -21,6 +21,7 @@ pub(super) fn project(
         targets: head.targets,
         budget: head.budget,
         retention: head.retention,
+        alerts: head.alerts,
         sources: catalogue.sources.into_iter().map(|s| s.source).collect(),
         entities: catalogue.entities.into_iter().map(entity).collect::<Option<_>>()?,
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,

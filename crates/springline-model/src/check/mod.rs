@@ -43,8 +43,8 @@ use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use crate::packages::{NoPackages, PackageSource};
 use crate::syntax::{self, ListsDecl, ProjectDecl, Spanned};
 use crate::{
-    Budget, Code, Destination, Diagnostic, Lock, Project, Registry, Retention, Severity, Source, SourceMap, Sync,
-    Target,
+    Alert, Budget, Code, Destination, Diagnostic, Lock, Project, Registry, Retention, Severity, Source, SourceMap,
+    Sync, Target,
 };
 
 use catalogue::Catalogue;
@@ -180,6 +180,7 @@ struct Head {
     targets: Vec<Target>,
     budget: Budget,
     retention: Retention,
+    alerts: Vec<Alert>,
 }
 
 fn head(
@@ -224,7 +225,8 @@ fn head(
     outline.default_target = Some(default_target.clone());
     let budget = settings::budget(decl.budget.as_ref());
     let retention = settings::retention(decl.retention.as_ref(), out);
-    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets, budget, retention })
+    let alerts = decl.alerts.into_iter().map(|alert| settings::alert(alert, registry, sources, out)).collect();
+    Some(Head { name: decl.name.value, timezone: timezone?, default_target, targets, budget, retention, alerts })
 }
 
 fn timezone(name: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Option<TimeZone> {

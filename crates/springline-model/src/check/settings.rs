@@ -1,14 +1,14 @@
-//! Targets and destinations: their options, and the templates in them.
+//! Targets, destinations and alerts: their options, and the templates in them.
 
 use std::collections::HashSet;
 
 use minijinja::Environment;
 
 use crate::expr::parse_length;
-use crate::syntax::{BudgetDecl, DestinationDecl, Places, RetentionDecl, SettingDecl, Spanned, TargetDecl};
+use crate::syntax::{AlertDecl, BudgetDecl, DestinationDecl, Places, RetentionDecl, SettingDecl, Spanned, TargetDecl};
 use crate::{
-    Budget, Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry, Retention, Setting,
-    SourceMap, StatePlace, Target, Within,
+    Alert, AlertReason, Budget, Code, Destination, DestinationKind, Diagnostic, EngineKind, OptionKind, Registry,
+    Retention, Setting, SourceMap, StatePlace, Target, Within,
 };
 
 use super::names::with_suggestion;
@@ -63,6 +63,34 @@ pub(super) fn retention(decl: Option<&RetentionDecl>, out: &mut Vec<Diagnostic>)
         runs: length(decl.runs.as_ref()),
         deliveries: length(decl.deliveries.as_ref()),
     })
+}
+
+/// Any other number of rows than half of the usual to one and a half is worth a look.
+const SIZE_CHANGE: f64 = 50.0;
+
+/// An alert of a type that there is.
+pub(super) fn alert(decl: AlertDecl, registry: &Registry, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Alert {
+    let kind = &decl.r#type;
+    match registry.alerts.iter().find(|known| known.name == kind.value) {
+        Some(known) => {
+            check_options(&format!("an alert of type `{}`", kind.value), kind, &known.options, &decl.settings, out)
+        }
+        None => {
+            let message = format!("no type of alert `{}`", kind.value);
+            let diagnostic = Diagnostic::error(Code::UnknownName, kind.span, message);
+            let known = registry.alerts.iter().map(|alert| alert.name.as_str());
+            out.push(with_suggestion(diagnostic, &kind.value, known, "type"));
+        }
+    }
+    let on: Vec<AlertReason> = decl.on.iter().map(|reason| reason.value).collect();
+    Alert {
+        on: if on.is_empty() { AlertReason::ALL.to_vec() } else { on },
+        rejected_share: decl.rejected_share.map_or(0.0, |share| share.value.0),
+        size_change: decl.size_change.map_or(SIZE_CHANGE, |share| share.value.0),
+        settings: settings(decl.settings, sources, out),
+        span: decl.r#type.span,
+        kind: decl.r#type.value,
+    }
 }
 
 /// A length of time, or a problem with it.

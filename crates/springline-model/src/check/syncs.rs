@@ -1,10 +1,10 @@
 //! Syncs: what goes where, under which fields.
 
 use crate::expr;
-use crate::syntax::{Spanned, SyncDecl, nearest};
+use crate::syntax::{Places, Spanned, SyncDecl, nearest};
 use crate::{
-    Audit, Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, SegmentId, SourceMap,
-    Sync,
+    Audit, Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, Schedule, SegmentId,
+    SourceMap, Sync,
 };
 
 use super::catalogue::Catalogue;
@@ -63,6 +63,7 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         min_rows: g.min_rows,
         freshness: g.freshness.and_then(|text| settings::length(&text, out)),
     });
+    let schedule = decl.schedule.and_then(|text| schedule(&text, context.sources, out));
     let (key, destination) = (key?, destination?);
     complete.then(|| Sync {
         name: decl.name.value,
@@ -77,8 +78,22 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         removal: decl.removal.map(|removal| removal.value),
         audit: decl.audit.map_or_else(Audit::default, |audit| audit.value),
         tags: decl.tags.into_iter().map(|tag| tag.value).collect(),
+        schedule,
         span: decl.name.span,
     })
+}
+
+/// When a sync is due, or a problem with it.
+fn schedule(text: &Spanned<String>, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> Option<Schedule> {
+    const HINT: &str = "write minute, hour, day of the month, month and day of the week, as in `30 6 * * mon-fri`, or \
+                        with quotes in `\"*/15 * * * *\"`";
+    Schedule::read(&text.value)
+        .map_err(|bad| {
+            let places = Places::new(sources, text.span, &text.value);
+            let span = bad.place.map_or(text.span, |(start, end)| places.span(start, end));
+            out.push(Diagnostic::error(Code::InvalidSchedule, span, bad.message).hint(HINT));
+        })
+        .ok()
 }
 
 /// A field whose name stands for something else in what is delivered.

@@ -3,6 +3,7 @@
 
 use crate::{Audit, Code, Diagnostic, Limit, Mode, Nulls, Pii, RelationshipKind, Removal, Span, StatePlace};
 
+use super::alerts::AlertDecl;
 use super::budget::{BudgetDecl, Money};
 use super::condition::ConditionDecl;
 use super::decl::decl;
@@ -31,6 +32,8 @@ decl! {
         budget: Option<BudgetDecl>,
         /// For how long the records of what was delivered are kept; for ever if it is left out.
         retention: Option<RetentionDecl>,
+        /// Whom the runs of syncs tell of what is wrong with them.
+        alerts: Vec<AlertDecl>,
         /// The packages whose definitions the project uses: `springline/<name>`, or a folder.
         import: Vec<ImportDecl>,
     }
@@ -240,6 +243,9 @@ decl! {
         audit: Option<Spanned<Audit>>,
         /// Words by which `sync` commands choose it, as in `tag:ads`.
         tags: Vec<Spanned<String>>,
+        /// When `springline scheduler` runs it, in the project's time zone: minute, hour, day of the month, month and day
+        /// of the week, as in `30 6 * * mon-fri` or `"*/15 * * * *"`. Never if it is left out.
+        schedule: Option<Spanned<String>>,
     }
 
     /// What fills a destination's field, in full.

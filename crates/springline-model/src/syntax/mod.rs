@@ -1,6 +1,7 @@
 //! From YAML text to declarations with places. Nothing is looked up here: a name is text until
 //! `check` finds what it stands for.
 
+mod alerts;
 mod budget;
 mod condition;
 mod decl;
@@ -16,6 +17,7 @@ mod suggest;
 mod template;
 mod tests_decl;
 
+pub(crate) use alerts::AlertDecl;
 pub(crate) use budget::BudgetDecl;
 pub(crate) use condition::{
     Comparators, ConditionDecl, ConditionKind, EventCondition, FieldCondition, RelatedCondition, SegmentCondition,

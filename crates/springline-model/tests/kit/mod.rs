@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use springline_model::{
-    Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, PACKAGE_FILE, PackageSource, Registry, Removal,
-    SHIPPED, check_with,
+    AlertKind, Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, PACKAGE_FILE, PackageSource, Registry,
+    Removal, SHIPPED, check_with,
 };
 
 /// Engines and destinations with the options of the real ones.
@@ -27,6 +27,7 @@ pub fn registry() -> Registry {
         removals: vec![Removal::Delete],
         nulls: vec![Nulls::Send],
     };
+    let alert = |name: &str, options| AlertKind { name: name.to_owned(), options };
     let webhook = &[
         "secret",
         "authorization",
@@ -46,6 +47,11 @@ pub fn registry() -> Registry {
             destination("webhook", options(&["url"], webhook), Mode::ALL, None),
             // A type with a list of fields, the first of them an identifier, and few modes, as those of ad platforms are.
             destination("audience", options(&["account"], &[]), &[Mode::Mirror], Some(&["EMAIL", "PHONE"])),
+        ],
+        alerts: vec![
+            alert("email", options(&["host", "from", "to"], &["port", "username", "password", "tls"])),
+            alert("slack", options(&["url"], &["allow_private_addresses"])),
+            alert("webhook", options(&["url"], &["authorization", "allow_private_addresses"])),
         ],
     }
 }

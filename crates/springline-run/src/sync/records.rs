@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use springline_ir::{ColumnDef, TableName};
 use springline_model::Sync;
 use springline_plan::{ENDED_BY_ERROR, STATE_VERSION, SyncPlan};
+use tracing::Instrument;
 
 use super::{SyncCounts, SyncReport};
 use crate::arrow_types::schema_of;
@@ -45,7 +46,7 @@ impl RunLog {
         rows: impl FnOnce(&T) -> u64,
     ) -> Result<T, RunError> {
         let started = Timestamp::now();
-        let done = work.await;
+        let done = work.instrument(tracing::info_span!("step", step)).await;
         let (rows, error) = match &done {
             Ok(value) => (rows(value), String::new()),
             Err(error) => (0, crate::redact(&error.to_string())),
@@ -90,6 +91,7 @@ impl RunLog {
             [of(|r| r.delivered), of(|r| r.rejected), of(|r| r.unknown), of(|r| r.unsent)].map(|n| numbers_of([n])),
         );
         values.extend([counts.held, counts.skipped, counts.repeated, of(|r| r.requests)].map(|n| numbers_of([n])));
+        values.push(numbers_of([counts.desired]));
         values
     }
 

@@ -80,7 +80,8 @@ pub(super) async fn send(
     let schema = context.fields.clone();
     let changes = rows.map(move |batch| to_changes(&batch?, &schema));
     let (mut done, of) = (0, counts.to_send());
-    let report = deliver(destination, context, changes, &Policy::default(), |progress| {
+    let policy = Policy { stop: session.stop.clone(), ..Policy::default() };
+    let report = deliver(destination, context, changes, &policy, |progress| {
         journal.note(progress, &context.run_id, Timestamp::now().as_microsecond())?;
         if let Progress::Settled { outcomes, .. } = progress {
             done += outcomes.len() as u64;

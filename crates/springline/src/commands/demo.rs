@@ -7,7 +7,7 @@ use springline_ir::Statement;
 use springline_model::EntityId;
 use springline_run::SyncRequest;
 
-use crate::cli::{Format, Global};
+use crate::cli::Global;
 use crate::commands::{init, run, sync, validate};
 use crate::failure::{Exit, Failure};
 use crate::output::{counted, right, seconds, table, thousands};
@@ -73,8 +73,7 @@ fn heading(text: &str) {
 }
 
 fn workplace(dir: &Path, as_of: &str, url: &str) -> Result<Workplace, Failure> {
-    let global =
-        Global { project: Some(dir.to_owned()), target: None, as_of: Some(as_of.to_owned()), format: Format::Text };
+    let global = Global { project: Some(dir.to_owned()), as_of: Some(as_of.to_owned()), ..Global::default() };
     let mut workplace = Workplace::new(&global)?;
     workplace.overrides.insert("SHOP_WEBHOOK_URL".to_owned(), url.to_owned());
     workplace.overrides.insert("SHOP_WEBHOOK_SECRET".to_owned(), SECRET.to_owned());

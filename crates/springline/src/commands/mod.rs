@@ -14,6 +14,7 @@ mod init;
 mod packages;
 mod preview;
 mod run;
+mod scheduler;
 mod schema;
 mod sync;
 mod test;
@@ -52,6 +53,9 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
             history::execute(&global, &asked, from.as_deref(), to.as_deref()).await
         }
         Command::Sync(command) => sync::execute(&global, command).await,
+        Command::Scheduler { chosen, once, until, metrics_listen } => {
+            scheduler::execute(&global, &scheduler::Options { chosen, once, until, metrics_listen }).await
+        }
         Command::Init { dir, example, customers, seed } => {
             init::execute(&global, dir, example, &init::DataOptions { customers, seed })
         }

@@ -1,19 +1,20 @@
 //! `springline sync`: plan, apply, status, rejected, retry.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Instant;
 
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
 use springline_destination::Limits;
 use springline_model::Sync;
-use springline_run::{
-    PlannedSync, RejectedRow, Session, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus, Tripped,
-};
+use springline_run::{PlannedSync, RejectedRow, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus};
 
 use crate::cli::{Format, Global, How, SyncCommand};
 use crate::failure::{Exit, Failure};
-use crate::output::{self, counted, forecast_text, right, table, thousands};
+use crate::metrics::Metrics;
+use crate::output::{self, counted, forecast_text, guard_text, right, table, thousands};
+use crate::runs::Run;
 use crate::selection;
 use crate::sessions::Workplace;
 
@@ -23,10 +24,13 @@ pub(crate) async fn execute(global: &Global, command: SyncCommand) -> Result<Exi
             let request = SyncRequest { show_pii, ..request(how) };
             plan(&Workplace::new(global)?, global.format, &name, &request, out.as_deref()).await
         }
-        SyncCommand::Apply { plan: Some(file), allow_drift, how, .. } => {
-            apply_planned(global, &file, &SyncRequest { allow_drift, ..request(how) }).await
+        SyncCommand::Apply { plan: Some(file), allow_drift, how, metrics_file, .. } => {
+            let metrics = metrics_file.as_deref();
+            apply_planned(global, &file, &SyncRequest { allow_drift, ..request(how) }, metrics).await
         }
-        SyncCommand::Apply { chosen, all, how, .. } => apply(global, &chosen, all, &request(how)).await,
+        SyncCommand::Apply { chosen, all, how, metrics_file, .. } => {
+            apply(global, &chosen, all, &request(how), metrics_file.as_deref()).await
+        }
         SyncCommand::Status { name, show_pii } => {
             status(&Workplace::new(global)?, global.format, name.as_deref(), show_pii).await
         }
@@ -88,7 +92,12 @@ fn requests(counts: &SyncCounts, limits: &Limits) -> u64 {
 }
 
 /// Applies the plan of a file, as of its instant.
-async fn apply_planned(global: &Global, file: &PathBuf, request: &SyncRequest) -> Result<Exit, Failure> {
+async fn apply_planned(
+    global: &Global,
+    file: &Path,
+    request: &SyncRequest,
+    metrics_file: Option<&Path>,
+) -> Result<Exit, Failure> {
     let unreadable = |why: String| {
         Failure::new(format!("{} is no plan of a sync: {why}", file.display()))
             .hint("write one with `springline sync plan NAME --out plan.json`")
@@ -106,26 +115,54 @@ async fn apply_planned(global: &Global, file: &PathBuf, request: &SyncRequest) -
     let sync = workplace.sync(&planned.sync)?;
     let full_resync = planned.full_resync;
     let request = SyncRequest { planned: Some(planned), full_resync, ..request.clone() };
-    one(&workplace, global.format, sync, &request).await
+    measured(&workplace, metrics_file, async |metrics| one(&workplace, global.format, sync, &request, metrics).await)
+        .await
 }
 
-async fn apply(global: &Global, words: &[String], all: bool, request: &SyncRequest) -> Result<Exit, Failure> {
+/// Makes runs and writes their metrics into the file that was asked for, if one was. A file that cannot be written is
+/// shown and changes nothing else.
+async fn measured(
+    workplace: &Workplace,
+    file: Option<&Path>,
+    runs: impl AsyncFnOnce(Option<&Metrics>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let Some(file) = file else { return runs(None).await };
+    let metrics = Metrics::new();
+    let exit = runs(Some(&metrics)).await;
+    if let Err(failure) = metrics.write(file, &workplace.loaded.dir) {
+        failure.show(Format::Text);
+    }
+    exit
+}
+
+async fn apply(
+    global: &Global,
+    words: &[String],
+    all: bool,
+    request: &SyncRequest,
+    metrics_file: Option<&Path>,
+) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
     let syncs = match all {
         true => workplace.project().syncs.iter().collect(),
         false => selection::chosen(workplace.project(), words)?,
     };
-    match (words, syncs.as_slice()) {
+    let runs = async |metrics: Option<&Metrics>| match (words, syncs.as_slice()) {
         // One that is named has a report of its own; whatever else is chosen has one report, be it of one sync.
-        ([word], [sync]) if *word == sync.name => one(&workplace, global.format, sync, request).await,
-        _ => many(&workplace, global.format, &syncs, request).await,
-    }
+        ([word], [sync]) if *word == sync.name => one(&workplace, global.format, sync, request, metrics).await,
+        _ => many(&workplace, global.format, &syncs, request, metrics).await,
+    };
+    measured(&workplace, metrics_file, runs).await
 }
 
-async fn one(workplace: &Workplace, format: Format, sync: &Sync, request: &SyncRequest) -> Result<Exit, Failure> {
-    let destination = workplace.destination(sync).await?;
-    let session = workplace.session().await?;
-    let report = springline_run::apply_sync(&session, sync, destination, request).await?;
+async fn one(
+    workplace: &Workplace,
+    format: Format,
+    sync: &Sync,
+    request: &SyncRequest,
+    metrics: Option<&Metrics>,
+) -> Result<Exit, Failure> {
+    let report = Run { workplace, sync, request, metrics }.alone().await?;
     match format {
         Format::Json => anstream::println!("{:#}", json!(report)),
         Format::Text => show_report(&report),
@@ -134,8 +171,23 @@ async fn one(workplace: &Workplace, format: Format, sync: &Sync, request: &SyncR
 }
 
 /// Applies syncs: those of one destination one after another, those of several at the same time.
-async fn many(workplace: &Workplace, format: Format, syncs: &[&Sync], request: &SyncRequest) -> Result<Exit, Failure> {
-    let session = workplace.session().await?;
+async fn many(
+    workplace: &Workplace,
+    format: Format,
+    syncs: &[&Sync],
+    request: &SyncRequest,
+    metrics: Option<&Metrics>,
+) -> Result<Exit, Failure> {
+    let clock = Instant::now();
+    let session = match workplace.session().await {
+        Ok(session) => session,
+        Err(failure) => {
+            for &sync in syncs {
+                Run { workplace, sync, request, metrics }.without_session(&failure, clock).await;
+            }
+            return Err(failure);
+        }
+    };
     let mut by_destination: BTreeMap<_, Vec<(usize, &Sync)>> = BTreeMap::new();
     for (place, sync) in syncs.iter().enumerate() {
         by_destination.entry(sync.destination).or_default().push((place, sync));
@@ -143,7 +195,7 @@ async fn many(workplace: &Workplace, format: Format, syncs: &[&Sync], request: &
     let group = async |syncs: Vec<(usize, &Sync)>| {
         let mut ended = Vec::new();
         for (place, sync) in syncs {
-            ended.push((place, apply_to(workplace, &session, sync, request).await));
+            ended.push((place, Run { workplace, sync, request, metrics }.on(&session).await));
         }
         ended
     };
@@ -154,19 +206,11 @@ async fn many(workplace: &Workplace, format: Format, syncs: &[&Sync], request: &
     let exits: Vec<Exit> = results.iter().map(|(_, r)| r.as_ref().map_or(Exit::Failed, exit)).collect();
     match format {
         Format::Json => {
-            let all: Vec<Value> = results.into_iter().map(|(sync, result)| of_many(sync, result)).collect();
+            let all: Vec<Value> = results.iter().map(|(sync, result)| of_many(sync, result)).collect();
             anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "syncs": all }));
         }
         Format::Text => {
-            for (sync, result) in &results {
-                match result {
-                    Ok(report) => show_report(report),
-                    Err(failure) => {
-                        anstream::println!("{}: failed", sync.name);
-                        failure.show(format);
-                    }
-                }
-            }
+            results.iter().for_each(|(sync, result)| show_end(sync, result));
             let done = exits.iter().filter(|exit| **exit == Exit::Done).count();
             anstream::println!("{done} of {} done", counted(exits.len() as u64, "sync"));
         }
@@ -174,18 +218,8 @@ async fn many(workplace: &Workplace, format: Format, syncs: &[&Sync], request: &
     Ok(worst(&exits))
 }
 
-async fn apply_to(
-    workplace: &Workplace,
-    session: &Session,
-    sync: &Sync,
-    request: &SyncRequest,
-) -> Result<SyncReport, Failure> {
-    let destination = workplace.destination(sync).await?;
-    Ok(springline_run::apply_sync(session, sync, destination, request).await?)
-}
-
 /// One of several syncs in a report.
-fn of_many(sync: &Sync, result: Result<SyncReport, Failure>) -> Value {
+pub(crate) fn of_many(sync: &Sync, result: &Result<SyncReport, Failure>) -> Value {
     match result {
         Ok(report) => {
             let mut object = json!(report);
@@ -196,14 +230,25 @@ fn of_many(sync: &Sync, result: Result<SyncReport, Failure>) -> Value {
     }
 }
 
+/// One of several runs on the screen.
+pub(crate) fn show_end(sync: &Sync, result: &Result<SyncReport, Failure>) {
+    match result {
+        Ok(report) => show_report(report),
+        Err(failure) => {
+            anstream::println!("{}: failed", sync.name);
+            failure.show(Format::Text);
+        }
+    }
+}
+
 /// How several syncs end the program: a failure tells more than a part, and a part more than a guard.
-fn worst(exits: &[Exit]) -> Exit {
+pub(crate) fn worst(exits: &[Exit]) -> Exit {
     let order = [Exit::Failed, Exit::Partial, Exit::Guarded];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Done)
 }
 
 /// How a run of a sync ends the program.
-fn exit(report: &SyncReport) -> Exit {
+pub(crate) fn exit(report: &SyncReport) -> Exit {
     match report.outcome() {
         "guarded" => Exit::Guarded,
         "failed" => Exit::Failed,
@@ -290,21 +335,6 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
     }
     for guard in &counts.tripped {
         anstream::println!("  {}; nothing is sent", guard_text(guard));
-    }
-}
-
-/// Why a guard stops a run.
-fn guard_text(guard: &Tripped) -> String {
-    let Tripped { guard: name, allowed, found, table } = guard;
-    match (name.as_str(), table) {
-        ("plan", _) => format!(
-            "the rows are no longer {allowed}: there are {} now. Plan again, or apply with --allow-drift",
-            thousands(*found)
-        ),
-        (_, Some(table)) => {
-            format!("guard {name} allows {allowed}: the youngest row of {table} is {} old", counted(*found, "minute"))
-        }
-        _ => format!("guard {name} allows {allowed}: {} rows", thousands(*found)),
     }
 }
 

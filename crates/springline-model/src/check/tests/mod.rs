@@ -20,6 +20,7 @@ fn option(name: &str, required: bool) -> OptionKind {
 
 fn registry() -> Registry {
     Registry {
+        alerts: Vec::new(),
         engines: vec![EngineKind { name: "datafusion".into(), options: vec![option("path", true)] }],
         destinations: vec![DestinationKind {
             name: "file".into(),
