@@ -9,6 +9,7 @@ use springline_tests::Plan;
 mod guards;
 mod many;
 mod modes;
+mod resend;
 mod state;
 mod world;
 
