@@ -626,7 +626,8 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" VARCHAR
 );
 
 -- state.run_steps

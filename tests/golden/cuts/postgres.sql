@@ -620,7 +620,8 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" TEXT
 );
 
 -- state.run_steps

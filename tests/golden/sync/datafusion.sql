@@ -173,7 +173,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" VARCHAR
 );
 
 -- state.run_steps
@@ -444,7 +445,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" VARCHAR
 );
 
 -- state.run_steps

@@ -167,7 +167,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" TEXT
 );
 
 -- state.run_steps
@@ -447,7 +448,8 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "held" BIGINT,
   "skipped" BIGINT,
   "repeated" BIGINT,
-  "requests" BIGINT
+  "requests" BIGINT,
+  "definition_hash" TEXT
 );
 
 -- state.run_steps

@@ -122,13 +122,21 @@ async fn apply(global: &Global, words: &[String], all: bool, request: &SyncReque
     let workplace = Workplace::new(global)?;
     let syncs = match all {
         true => workplace.project().syncs.iter().collect(),
-        false => selection::chosen(workplace.project(), words)?,
+        false => selection::chosen(workplace.project(), words, &modified(&workplace, words).await?)?,
     };
     match (words, syncs.as_slice()) {
         // One that is named has a report of its own; whatever else is chosen has one report, be it of one sync.
         ([word], [sync]) if *word == sync.name => one(&workplace, global.format, sync, request).await,
         _ => many(&workplace, global.format, &syncs, request).await,
     }
+}
+
+/// For each sync whether it is modified; empty where no word asks for that, for it takes a connection.
+async fn modified(workplace: &Workplace, words: &[String]) -> Result<Vec<bool>, Failure> {
+    if words.iter().all(|word| word != selection::MODIFIED) {
+        return Ok(Vec::new());
+    }
+    Ok(springline_run::modified_syncs(&workplace.session().await?).await?)
 }
 
 async fn one(workplace: &Workplace, format: Format, sync: &Sync, request: &SyncRequest) -> Result<Exit, Failure> {
