@@ -160,6 +160,8 @@ fn registry() -> Registry {
         fields: None,
         required: Vec::new(),
         identifiers: Vec::new(),
+        nulls: Vec::new(),
+        removals: Vec::new(),
     };
     Registry {
         engines: vec![EngineKind { name: "datafusion".to_owned(), options: vec![path] }],

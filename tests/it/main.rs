@@ -5,6 +5,7 @@ mod budget;
 mod catalog;
 mod cli;
 mod conformance;
+mod crash;
 mod cuts;
 mod diagnostics;
 mod doctor;

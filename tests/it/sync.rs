@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use springline_tests::Plan;
 
+mod doubt;
 mod guards;
 mod many;
 mod modes;
 mod resend;
 mod state;
+mod table;
 mod world;
 
 use world::{ROWS, World, counts, keys, wait_until};

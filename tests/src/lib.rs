@@ -1,7 +1,9 @@
 //! The test kit: running the real binary, finding engines and data, loading a folder into a warehouse, the
-//! reference that says what a project means, random projects to ask it about, and large ones to measure.
+//! reference that says what a project means, random projects to ask it about, large ones to measure,
+//! and a harness that kills syncs.
 
 mod binary;
+pub mod crash;
 mod engines;
 pub mod generate;
 mod printed;

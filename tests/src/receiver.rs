@@ -2,6 +2,7 @@
 //! faults that a test turns on and off while it runs.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use axum::routing::post;
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+
+use crate::random::Random;
 
 /// What the receiver does with what it gets.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +31,11 @@ pub struct Plan {
     pub spoiling: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
+    /// Every answer waits so long after its rows were taken.
+    pub silence: Duration,
+    /// Every request waits a while up to this, drawn for each: one half of them before they are taken, the other half
+    /// before they are answered.
+    pub jitter: Duration,
 }
 
 /// A request that was taken.
@@ -46,6 +54,32 @@ struct Shared {
     plan: Mutex<Plan>,
     taken: Mutex<Vec<Request>>,
     turned_away: Mutex<u64>,
+    arrived: AtomicU64,
+    busy: AtomicU64,
+}
+
+/// A request that has no answer yet. One whose client is gone is dropped, wherever it is.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    /// With the ordinal of the request.
+    fn new(shared: &'a Shared) -> (Self, u64) {
+        shared.busy.fetch_add(1, Ordering::SeqCst);
+        (Busy(shared), shared.arrived.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A while up to `longest`.
+async fn a_while(random: &mut Random, longest: Duration) {
+    if !longest.is_zero() {
+        tokio::time::sleep(longest.mul_f64(random.share())).await;
+    }
 }
 
 /// A running receiver. It ends with the runtime it was started on.
@@ -89,6 +123,16 @@ impl Receiver {
         lock(&self.shared.taken).len()
     }
 
+    /// How many requests have arrived so far, taken or not.
+    pub fn arrived(&self) -> u64 {
+        self.shared.arrived.load(Ordering::SeqCst)
+    }
+
+    /// How many requests have no answer yet.
+    pub fn busy(&self) -> u64 {
+        self.shared.busy.load(Ordering::SeqCst)
+    }
+
     /// How many requests were answered with the status of [`Plan::down`] so far.
     pub fn turned_away(&self) -> u64 {
         *lock(&self.shared.turned_away)
@@ -96,8 +140,12 @@ impl Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+    let (_busy, ordinal) = Busy::new(&shared);
+    let mut random = Random::new(ordinal);
     let plan = lock(&shared.plan).clone();
+    let (before, after) = if random.one_in(2) { (plan.jitter, Duration::ZERO) } else { (Duration::ZERO, plan.jitter) };
     tokio::time::sleep(plan.delay).await;
+    a_while(&mut random, before).await;
     if let Some(status) = plan.down {
         *lock(&shared.turned_away) += 1;
         return (StatusCode::from_u16(status).expect("a status"), String::new());
@@ -120,6 +168,8 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         .collect();
     let op = body["op"].as_str().expect("an operation").to_owned();
     lock(&shared.taken).push(Request { id, op, rows: kept });
+    tokio::time::sleep(plan.silence).await;
+    a_while(&mut random, after).await;
     let status = if refused.is_empty() && busy.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     (status, json!({ "results": results }).to_string())
 }

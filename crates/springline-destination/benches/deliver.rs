@@ -173,19 +173,18 @@ async fn delivered(url: &str, rows: usize) {
     let context = SyncContext {
         sync: "vips".into(),
         run_id: "run_1".into(),
-        previous_run: None,
         mode: Mode::Mirror,
         key_field: "id".into(),
         fields: fields(0..0).schema(),
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     };
-    let report =
-        deliver(&*destination, &context, changes(rows), &Policy::default(), async |_, _| Ok::<_, DestinationError>(()))
-            .await
-            .unwrap();
+    let report = deliver(&*destination, &context, changes(rows), &Policy::default(), |_| Ok::<_, DestinationError>(()))
+        .await
+        .unwrap();
     assert_eq!((report.delivered, &report.stopped), (rows as u64, &None), "{report:?}");
 }
 

@@ -86,6 +86,10 @@ pub struct Batch {
     /// What the destination gave for each row when it last took it, such as its own id of the record; a change or a
     /// removal may need it. Where an answer gives new ones, they stand here when the outcomes are told.
     pub receipts: Vec<Option<String>>,
+    /// The request of an earlier run that held each row's change just as it is and whose end nobody knows, by the name
+    /// that [`request_name`] gives it; none for a change that was not sent yet. A destination that drops what it has
+    /// seen already can make from it what tells the repeat.
+    pub repeat_of: Vec<Option<String>>,
 }
 
 impl std::fmt::Debug for Batch {
@@ -119,7 +123,7 @@ impl Batch {
                 ),
             });
         }
-        Ok(Self { keys, kinds, payload_hashes, fields, receipts: vec![None; rows] })
+        Ok(Self { keys, kinds, payload_hashes, fields, receipts: vec![None; rows], repeat_of: vec![None; rows] })
     }
 
     /// The same rows with what the destination gave for them.
@@ -132,6 +136,18 @@ impl Batch {
             return Err(DestinationError::Batch { message });
         }
         Ok(Self { receipts, ..self })
+    }
+
+    /// The same rows with the requests that they are repeats of.
+    ///
+    /// # Errors
+    /// [`DestinationError::Batch`] when there is not one for each row.
+    pub fn with_repeats(self, repeat_of: Vec<Option<String>>) -> Result<Self, DestinationError> {
+        if repeat_of.len() != self.len() {
+            let message = format!("it has {} rows and {} marks of repeats", self.len(), repeat_of.len());
+            return Err(DestinationError::Batch { message });
+        }
+        Ok(Self { repeat_of, ..self })
     }
 
     /// Number of rows.
@@ -175,6 +191,7 @@ impl Batch {
             payload_hashes: self.payload_hashes[start..end].to_vec(),
             fields: self.fields.slice(start, end - start),
             receipts: self.receipts[start..end].to_vec(),
+            repeat_of: self.repeat_of[start..end].to_vec(),
         }
     }
 
@@ -188,15 +205,18 @@ impl Batch {
         let mut kinds = Vec::new();
         let mut payload_hashes = Vec::new();
         let mut receipts = Vec::new();
-        let rows = self.changes().zip(&self.receipts).zip(&mask).filter(|(_, kept)| **kept);
-        for ((change, receipt), _) in rows {
+        let mut repeat_of = Vec::new();
+        let past = self.receipts.iter().zip(&self.repeat_of);
+        let rows = self.changes().zip(past).zip(&mask).filter(|(_, kept)| **kept);
+        for ((change, (receipt, repeat)), _) in rows {
             keys.push(change.key.to_owned());
             kinds.push(change.kind);
             payload_hashes.push(change.payload_hash.to_owned());
             receipts.push(receipt.clone());
+            repeat_of.push(repeat.clone());
         }
         let fields = filter_record_batch(&self.fields, &BooleanArray::from(mask))?;
-        Ok(Self { keys, kinds, payload_hashes, fields, receipts })
+        Ok(Self { keys, kinds, payload_hashes, fields, receipts, repeat_of })
     }
 
     /// The rows of all parts, in order; `None` when there is no part.
@@ -213,16 +233,22 @@ impl Batch {
             return Err(DestinationError::Batch { message: "its parts differ in their columns".into() });
         }
         let fields = concat_batches(&schema, parts.iter().map(|part| &part.fields))?;
-        let (keys, kinds, payload_hashes, receipts) = Default::default();
-        let mut all = Self { keys, kinds, payload_hashes, fields, receipts };
+        let (keys, kinds, payload_hashes, receipts, repeat_of) = Default::default();
+        let mut all = Self { keys, kinds, payload_hashes, fields, receipts, repeat_of };
         for part in parts {
             all.keys.extend(part.keys);
             all.kinds.extend(part.kinds);
             all.payload_hashes.extend(part.payload_hashes);
             all.receipts.extend(part.receipts);
+            all.repeat_of.extend(part.repeat_of);
         }
         Ok(Some(all))
     }
+}
+
+/// The name of a request: unlike that of any other request of any run.
+pub fn request_name(run_id: &str, request: u64) -> String {
+    format!("{run_id}.{request}")
 }
 
 #[cfg(test)]
@@ -242,6 +268,8 @@ mod tests {
     fn slice_clamps_and_filter_keeps_order() {
         let batch = batch_of(&[("a", ChangeKind::Added), ("b", ChangeKind::Removed), ("c", ChangeKind::Changed)]);
         let batch = batch.with_receipts(vec![None, Some("2".into()), Some("3".into())]).unwrap();
+        let batch = batch.with_repeats(vec![None, None, Some("r0".into())]).unwrap();
+        assert_eq!(batch.slice(1, 2).repeat_of, [None, Some("r0".to_owned())]);
         assert_eq!(batch.slice(1, 1).receipts, [Some("2".to_owned())]);
         assert_eq!(keys(&batch.slice(1, 99)), ["b", "c"]);
         assert!(batch.slice(7, 1).is_empty());
@@ -249,7 +277,9 @@ mod tests {
         assert_eq!(keys(&kept), ["a", "c"]);
         assert_eq!(kept.fields.num_rows(), 2);
         assert_eq!(kept.receipts, [None, Some("3".to_owned())]);
+        assert_eq!(kept.repeat_of, [None, Some("r0".to_owned())]);
         assert!(kept.clone().with_receipts(vec![None]).is_err());
+        assert!(kept.clone().with_repeats(vec![None]).is_err());
         assert_eq!(kept.operation(), Some(Operation::Upsert));
         assert_eq!(batch.operation(), None);
     }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Batch, DestinationError, DestinationSpec, FieldSpec, Limits, Mode, RemovalKind};
+use crate::{Batch, DestinationError, DestinationSpec, FieldSpec, Limits, Mode, Nulls, RemovalKind};
 
 /// Ids of what `prepare` created or found at the destination (a list, an audience), by a name of the destination's
 /// choice. The caller keeps them and hands them in again with the next run.
@@ -22,9 +22,6 @@ pub struct SyncContext {
     pub sync: String,
     /// Id of this run: letters, digits, `-` and `_`.
     pub run_id: String,
-    /// Id of the last run of this sync that came to its end; `None` before the first. It stays the same over a crash and
-    /// changes after each run that ended, so that it tells the repeat of a request from a later request alike.
-    pub previous_run: Option<String>,
     /// How the sync treats the destination's records.
     pub mode: Mode,
     /// The destination's name of the sync key column.
@@ -37,6 +34,9 @@ pub struct SyncContext {
     pub resources: Resources,
     /// What becomes of removed rows; `None` leaves it to the first of [`DestinationSpec::removals`].
     pub removal: Option<RemovalKind>,
+    /// What an empty value does, of the mapped fields for which that is chosen; the others are treated as the
+    /// destination's options say, or as its type does.
+    pub nulls: BTreeMap<String, Nulls>,
     /// The rows of this run are all that the destination is to hold, and there are so many of them; whatever else it
     /// holds goes. `None` where the run sends changes.
     pub replaces: Option<u64>,
@@ -46,6 +46,16 @@ impl SyncContext {
     /// What becomes of removed rows at a destination of this type.
     pub fn removal(&self, spec: &DestinationSpec) -> RemovalKind {
         self.removal.or_else(|| spec.removals.first().copied()).unwrap_or(RemovalKind::Delete)
+    }
+
+    /// Whether an empty value is left out.
+    pub fn skips(&self, field: &str) -> bool {
+        self.nulls.get(field) == Some(&Nulls::Skip)
+    }
+
+    /// Whether an empty value makes the record's field empty; `default` where that is not chosen for the field.
+    pub fn clears(&self, field: &str, default: bool) -> bool {
+        self.nulls.get(field).map_or(default, |nulls| *nulls == Nulls::Clear)
     }
 }
 

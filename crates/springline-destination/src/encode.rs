@@ -51,22 +51,42 @@ fn utc_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// Calls `each` with the row's ordinal and its JSON object, in row order. `batch` should come from [`in_utc`].
+/// Calls `each` with the row's ordinal and its JSON object, in row order. `batch` should come from [`in_utc`]. Fields
+/// that `skips` names stand last, and only where they have a value.
 pub(crate) fn json_objects(
     batch: &RecordBatch,
+    skips: impl Fn(&str) -> bool,
     mut each: impl FnMut(usize, &[u8]) -> Result<(), DestinationError>,
 ) -> Result<(), DestinationError> {
-    let mut text = Vec::new();
-    if batch.num_columns() == 0 {
-        return (0..batch.num_rows()).try_for_each(|row| each(row, b"{}"));
+    let schema = batch.schema();
+    let (last, first): (Vec<usize>, Vec<usize>) =
+        (0..batch.num_columns()).partition(|place| skips(schema.field(*place).name()));
+    let mut parts = Vec::new();
+    for (places, explicit) in [(first, true), (last, false)] {
+        if !places.is_empty() {
+            let rows = StructArray::from(batch.project(&places)?);
+            parts.push((Arc::new(Field::new("row", rows.data_type().clone(), false)), rows, explicit));
+        }
     }
-    let rows = StructArray::from(batch.clone());
-    let field = Arc::new(Field::new("row", rows.data_type().clone(), false));
-    let options = EncoderOptions::default().with_explicit_nulls(true);
-    let mut encoder = make_encoder(&field, &rows, &options)?;
+    let options = [true, false].map(|explicit| EncoderOptions::default().with_explicit_nulls(explicit));
+    let mut encoders = Vec::new();
+    for (field, rows, explicit) in &parts {
+        encoders.push(make_encoder(field, rows, &options[usize::from(!explicit)])?);
+    }
+    let (mut text, mut part) = (Vec::new(), Vec::new());
     for row in 0..batch.num_rows() {
         text.clear();
-        encoder.encode(row, &mut text);
+        text.push(b'{');
+        for encoder in &mut encoders {
+            part.clear();
+            encoder.encode(row, &mut part);
+            let inner = part.get(1..part.len().saturating_sub(1)).unwrap_or_default();
+            if text.len() > 1 && !inner.is_empty() {
+                text.push(b',');
+            }
+            text.extend_from_slice(inner);
+        }
+        text.push(b'}');
         each(row, &text)?;
     }
     Ok(())
@@ -110,10 +130,14 @@ mod tests {
         )
         .unwrap();
         let mut all = Vec::new();
-        json_objects(&batch, |_, text| {
-            all.push(String::from_utf8(text.to_vec()).unwrap());
-            Ok(())
-        })
+        json_objects(
+            &batch,
+            |_| false,
+            |_, text| {
+                all.push(String::from_utf8(text.to_vec()).unwrap());
+                Ok(())
+            },
+        )
         .unwrap();
         all
     }
@@ -171,15 +195,48 @@ mod tests {
     }
 
     #[test]
+    fn fields_that_are_skipped_stand_only_where_they_have_a_value() {
+        let text = |values: [Option<&str>; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("a", text([None, Some("1"), None]), true),
+            ("b", text([None, Some("2"), Some("3")]), true),
+            ("c", text([Some("4"), None, None]), true),
+        ])
+        .unwrap();
+        let written = |skips: &[&str]| {
+            let mut all = Vec::new();
+            json_objects(
+                &batch,
+                |field| skips.contains(&field),
+                |_, text| {
+                    all.push(String::from_utf8_lossy(text).into_owned());
+                    Ok(())
+                },
+            )
+            .unwrap();
+            all
+        };
+        assert_eq!(
+            written(&["a"]),
+            [r#"{"b":null,"c":"4"}"#, r#"{"b":"2","c":null,"a":"1"}"#, r#"{"b":"3","c":null}"#]
+        );
+        assert_eq!(written(&["a", "b", "c"]), [r#"{"c":"4"}"#, r#"{"a":"1","b":"2"}"#, r#"{"b":"3"}"#]);
+    }
+
+    #[test]
     fn rows_without_fields_are_empty_objects() {
         let options = RecordBatchOptions::new().with_row_count(Some(2));
         let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options).unwrap();
         let mut count = 0;
-        json_objects(&in_utc(&batch).unwrap(), |_, text| {
-            assert_eq!(text, b"{}");
-            count += 1;
-            Ok(())
-        })
+        json_objects(
+            &in_utc(&batch).unwrap(),
+            |_| false,
+            |_, text| {
+                assert_eq!(text, b"{}");
+                count += 1;
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(count, 2);
     }

@@ -17,6 +17,14 @@ pub enum DestinationError {
         /// Every known type, comma separated.
         known: String,
     },
+    /// This crate declares the type, and whoever calls it makes its destinations.
+    #[error("destination `{name}`: type `{kind}` is made by the program around it: a mistake of the caller")]
+    MadeByCaller {
+        /// Name in the project.
+        name: String,
+        /// Its type.
+        kind: &'static str,
+    },
     /// An option is missing, unknown or has a value that cannot be used.
     #[error("destination `{destination}`, option `{option}`: {message}")]
     Option {

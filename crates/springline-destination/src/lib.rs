@@ -1,7 +1,8 @@
 //! Delivers changes to destinations: batch, rate limit, retry, reject. One destination a file in `destinations/`.
 //!
-//! The caller makes a [`Destination`] with [`connect`], tells it of the sync with [`Destination::prepare`], streams
-//! changes through [`deliver`] and ends with [`Destination::finish`]. Every row comes back with an [`Outcome`].
+//! The caller makes a [`Destination`] with [`connect`], or itself where it stands on what is unknown here, tells it of the
+//! sync with [`Destination::prepare`], streams changes through [`deliver`] and ends with [`Destination::finish`]. Every row
+//! comes back with an [`Outcome`].
 //!
 //! Must not know: segments, warehouses, ledgers, the project's files. It names no other crate of the project.
 
@@ -18,16 +19,16 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
-pub use batch::{Batch, Change, ChangeKind, Operation};
+pub use batch::{Batch, Change, ChangeKind, Operation, request_name};
 pub use config::DestinationConfig;
-pub use deliver::{DeliveryReport, Policy, deliver};
+pub use deliver::{DeliveryReport, Policy, Progress, deliver};
 pub use destination::{
     Answer, Attempt, Destination, JobEnd, JobState, Outcome, Resources, RowEnd, SyncContext, Usage, Weight,
 };
-pub use destinations::{connect, specs};
+pub use destinations::{WarehouseTableOptions, connect, specs, warehouse_table};
 pub use error::DestinationError;
 pub use normalise::Normaliser;
 pub use spec::{
     ALL_MODES, BatchLimits, DestinationSpec, Effect, FieldRule, FieldSpec, Hashing, Limits, MappingProblem, Mode,
-    OptionSpec, Removal, RemovalKind,
+    Nulls, OptionSpec, Removal, RemovalKind,
 };

@@ -229,6 +229,29 @@ impl RemovalKind {
     }
 }
 
+/// What an empty value does at a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nulls {
+    /// It is sent as it is.
+    Send,
+    /// The field is left out, and the record keeps what it has.
+    Skip,
+    /// The record's field becomes empty.
+    Clear,
+}
+
+impl Nulls {
+    /// The word used in files: `send`, `skip` or `clear`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Skip => "skip",
+            Self::Clear => "clear",
+        }
+    }
+}
+
 /// All that a destination type declares.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DestinationSpec {
@@ -256,6 +279,8 @@ pub struct DestinationSpec {
     pub removal: Removal,
     /// What a removal can mean; the first is taken where a sync does not choose. Empty where it cannot remove.
     pub removals: &'static [RemovalKind],
+    /// What an empty value can do, as a mapping may choose.
+    pub nulls: &'static [Nulls],
     /// How long the destination keeps a member that is not sent again; `None` means for good.
     pub members_expire: Option<Duration>,
 }

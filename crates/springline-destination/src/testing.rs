@@ -40,7 +40,6 @@ fn with_texts(rows: Vec<(String, ChangeKind)>, texts: StringArray) -> Batch {
 pub(crate) fn context(run_id: &str) -> SyncContext {
     SyncContext {
         sync: "vips".into(),
-        previous_run: None,
         run_id: run_id.into(),
         mode: Mode::Mirror,
         key_field: "id".into(),
@@ -48,6 +47,7 @@ pub(crate) fn context(run_id: &str) -> SyncContext {
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     }
 }

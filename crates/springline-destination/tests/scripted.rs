@@ -18,8 +18,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::stream;
 use serde::Deserialize;
 use springline_destination::{
-    Batch, ChangeKind, DeliveryReport, DestinationConfig, DestinationError, Mode, Outcome, Policy, SyncContext,
-    connect, deliver,
+    Batch, ChangeKind, DeliveryReport, DestinationConfig, DestinationError, Mode, Outcome, Policy, Progress,
+    SyncContext, connect, deliver,
 };
 
 use self::server::{Log, Rule, Server};
@@ -176,19 +176,20 @@ async fn run(case: &Case) -> Run {
     let context = SyncContext {
         sync: "vips".into(),
         run_id: "run_1".into(),
-        previous_run: None,
         mode: case.mode,
         key_field: "id".into(),
         fields: schema(),
         as_of: "2024-06-30T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: None,
+        nulls: BTreeMap::new(),
         replaces: None,
     };
     let mut told = Vec::new();
     let rows = stream::iter([Ok::<_, DestinationError>(batch(&case.rows))]);
     let start = Instant::now();
-    let report = deliver(&*destination, &context, rows, &case.policy.policy(), async |batch, outcomes| {
+    let report = deliver(&*destination, &context, rows, &case.policy.policy(), |progress| {
+        let Progress::Settled { batch, outcomes, .. } = progress else { return Ok(()) };
         told.extend(batch.keys.iter().cloned().zip(outcomes.iter().cloned()));
         Ok(())
     })

@@ -7,6 +7,8 @@ pub struct Capabilities {
     pub merge: bool,
     /// `Statement::Delete` can be printed.
     pub delete: bool,
+    /// `Statement::AddColumn` can be printed.
+    pub add_column: bool,
     /// `FunctionId::EACH` can be printed: one row becomes several.
     pub each: bool,
     /// An aggregate may look at the order of its rows: `first`, `last`, `nth`, `most_frequent` and `array_agg` can be

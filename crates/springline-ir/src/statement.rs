@@ -45,6 +45,13 @@ pub enum Statement {
         /// The condition; its columns are those of the table, their relation is empty.
         filter: RelExpr,
     },
+    /// A further column for a table, null in the rows that there are.
+    AddColumn {
+        /// The table.
+        table: TableName,
+        /// The column.
+        column: ColumnDef,
+    },
     /// A table removed, if it exists.
     DropTable {
         /// The table.

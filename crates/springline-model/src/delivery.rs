@@ -38,6 +38,8 @@ pub struct Sync {
     pub map: Vec<Mapping>,
     /// What stops a run before anything is sent.
     pub guards: Guards,
+    /// What becomes of records that are no longer wanted, where the sync says it.
+    pub removal: Option<Removal>,
     /// What is recorded of its runs.
     pub audit: Audit,
     /// Words by which it is chosen.
@@ -55,6 +57,8 @@ pub struct Mapping {
     pub expr: ValueExpr,
     /// The value is PII of this kind, as it is or inside an expression.
     pub pii: Option<Pii>,
+    /// What an empty value does at the destination, where the mapping says it.
+    pub nulls: Option<Nulls>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -86,6 +90,59 @@ impl Mode {
             Mode::Insert => "insert",
             Mode::Mirror => "mirror",
             Mode::Append => "append",
+        }
+    }
+}
+
+/// What becomes of a record that is no longer wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Removal {
+    /// It is deleted.
+    Delete,
+    /// It leaves the list or audience and stays at the destination.
+    LeaveList,
+    /// It is put away and can be brought back.
+    Archive,
+    /// The destination forgets the person for good.
+    Erase,
+}
+
+impl Removal {
+    /// Every one.
+    pub const ALL: &'static [Removal] = &[Removal::Delete, Removal::LeaveList, Removal::Archive, Removal::Erase];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Removal::Delete => "delete",
+            Removal::LeaveList => "leave_list",
+            Removal::Archive => "archive",
+            Removal::Erase => "erase",
+        }
+    }
+}
+
+/// What an empty value does at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Nulls {
+    /// It is sent as it is.
+    Send,
+    /// The field is left out, and the record keeps what it has.
+    Skip,
+    /// The record's field becomes empty.
+    Clear,
+}
+
+impl Nulls {
+    /// Every one.
+    pub const ALL: &'static [Nulls] = &[Nulls::Send, Nulls::Skip, Nulls::Clear];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Nulls::Send => "send",
+            Nulls::Skip => "skip",
+            Nulls::Clear => "clear",
         }
     }
 }

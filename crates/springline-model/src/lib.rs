@@ -21,7 +21,7 @@ mod syntax;
 mod uses;
 
 pub use check::{Checked, Outline, check, check_with};
-pub use delivery::{Audit, Destination, Guards, Limit, Mapping, Mode, Retention, StatePlace, Sync};
+pub use delivery::{Audit, Destination, Guards, Limit, Mapping, Mode, Nulls, Removal, Retention, StatePlace, Sync};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};

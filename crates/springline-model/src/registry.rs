@@ -1,7 +1,7 @@
 //! What kinds of engines and destinations exist, as data that the binary collects from the crates that
 //! implement them. The checker needs it to tell a good option, mode or field from a bad one.
 
-use crate::Mode;
+use crate::{Mode, Nulls, Removal};
 
 /// Everything that the checker may be told about the outside.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,10 @@ pub struct DestinationKind {
     pub required: Vec<String>,
     /// The fields that records are found by: where there are any, a sync maps at least one of them.
     pub identifiers: Vec<String>,
+    /// What a removal can mean; the first one is meant where a sync does not choose. Empty where it cannot remove.
+    pub removals: Vec<Removal>,
+    /// What an empty value can do.
+    pub nulls: Vec<Nulls>,
 }
 
 /// An option.

@@ -20,7 +20,10 @@ pub fn tables_read(statement: &Statement) -> BTreeMap<TableName, BTreeSet<String
                 columns.insert(column.column.clone());
             });
         }
-        Statement::CreateSchema { .. } | Statement::CreateTable { .. } | Statement::DropTable { .. } => {}
+        Statement::CreateSchema { .. }
+        | Statement::CreateTable { .. }
+        | Statement::AddColumn { .. }
+        | Statement::DropTable { .. } => {}
     }
     reads
 }

@@ -35,15 +35,27 @@ pub(crate) fn define(name: &str, ty: Type) -> ColumnDef {
     ColumnDef { name: name.to_owned(), ty }
 }
 
-/// The columns of a ledger.
+/// The columns of a ledger. `_hash` is null where nothing was acknowledged yet. `receipt` is what the destination gave
+/// for the row. A row of which a request may or may not have reached the destination is in doubt: `in_doubt` is that
+/// change, the operation and the payload hash with a colon between, and `in_doubt_request` the name of the request.
 pub(crate) fn ledger_columns() -> Vec<ColumnDef> {
     vec![
         define("_key", Type::String),
         define("_hash", Type::String),
         define("run_id", Type::String),
         define("sent_at", Type::Timestamp),
+        define(RECEIPT, Type::String),
+        define(IN_DOUBT, Type::String),
+        define(IN_DOUBT_REQUEST, Type::String),
     ]
 }
+
+/// The column of what a destination gave for a row.
+pub(crate) const RECEIPT: &str = "receipt";
+/// The column of the change that a destination may or may not have.
+pub(crate) const IN_DOUBT: &str = "in_doubt";
+/// The column of the request that such a change was in.
+pub(crate) const IN_DOUBT_REQUEST: &str = "in_doubt_request";
 
 /// The columns of the outcomes: a ledger row, and whether the row is gone.
 pub(crate) fn outcome_columns() -> Vec<ColumnDef> {

@@ -35,6 +35,11 @@ pub const CHANGE: &str = "_change";
 /// The column of the payload hash: equal hashes mean equal payloads.
 pub const HASH: &str = "_hash";
 
+/// The column of what the destination gave for a row when it last took it.
+pub const RECEIPT: &str = "_receipt";
+/// The column of the request of an earlier run that has held the same change and whose end nobody knows.
+pub const REPEAT_OF: &str = "_repeat_of";
+
 /// How a sync is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SyncOptions {
@@ -66,16 +71,19 @@ pub struct SyncPlan {
     pub desired: Step,
     /// Makes the table of `desired` empty, for rows that come from another warehouse.
     pub empty_desired: Vec<Step>,
-    /// The id of the last run that came to its end: `run_id`.
+    /// The id of the last run that is recorded: `run_id`.
     pub last_run: Query,
     /// Keys that stand more than once or are null: `_key`, `rows`. At most five.
     pub duplicates: Query,
-    /// How many rows of each `_change`, split by `held` (refused before, not changed since and not due again):
-    /// `_change`, `held`, `rows`.
+    /// How many rows of each `_change`, split by `held` (refused before, not changed since and not due again) and
+    /// `in_doubt` (a request may or may not have reached the destination): `_change`, `held`, `in_doubt`, `rows`.
     pub counts: Query,
-    /// The rows to send: `_key`, `_change`, `_hash`, the mapped fields.
+    /// The rows to send that are not in doubt: `_key`, `_change`, `_hash`, `_receipt`, `_repeat_of`, the mapped fields.
     pub changes: Query,
-    /// Some of the rows to send of each change: the change, and the query as of `changes`.
+    /// The rows to send that are in doubt: as `changes`, those of one request one after another.
+    pub doubtful: Query,
+    /// Some of the rows to send of each change: the change, and a query that gives `_key`, `_change`, `_hash` and the
+    /// mapped fields.
     pub samples: Vec<(&'static str, Query)>,
     /// What tells the rows to send from any others: `rows`, `first`, `second`.
     pub fingerprint: Query,
@@ -83,8 +91,9 @@ pub struct SyncPlan {
     pub columns: Vec<DesiredColumn>,
     /// Empties the two tables that the journal is loaded into.
     pub stage: Vec<Step>,
-    /// Drops of what was loaded that which is older than the ledger; for what a run has left that died.
-    pub newest: Step,
+    /// Drops of what was loaded that which is older than the ledger, and gives rows in doubt what the ledger knows of
+    /// them.
+    pub reconcile: Step,
     /// Takes what was loaded into the ledger and the rejected rows.
     pub acknowledge: Vec<Step>,
     /// Removes what only lives as long as a run.
@@ -165,6 +174,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         last_run: last_run(context.state_schema, &sync.name),
         counts: difference.counts(),
         changes: difference.changes(),
+        doubtful: difference.doubtful(),
         samples: sent_changes(sync.mode).iter().map(|c| (*c, difference.sample(c, SAMPLE_ROWS))).collect(),
         fingerprint: difference.fingerprint(),
         stage: vec![
@@ -173,7 +183,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
             drop("refusals.drop", &tables.refusals),
             create("refusals", &tables.refusals, refusal_columns()),
         ],
-        newest: Step::new(name("newest"), settle::newest(&tables)),
+        reconcile: Step::new(name("reconcile"), settle::reconcile(&tables)),
         acknowledge: acknowledging,
         cleanup: vec![
             drop("desired.drop", &tables.desired),
@@ -182,7 +192,10 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         ],
         rejected: settle::rejected(&tables.rejected),
         rejected_rows: query(Select::new(from_table(&tables.rejected, "r"), vec![output("rows", count())])),
-        ledger_rows: query(Select::new(from_table(&tables.ledger, "l"), vec![output("rows", count())])),
+        ledger_rows: query(Select {
+            filter: Some(Expr::call(FunctionId::IS_NOT_NULL, vec![column("l", HASH, Type::String)], Type::Boolean)),
+            ..Select::new(from_table(&tables.ledger, "l"), vec![output("rows", count())])
+        }),
         clear_rejected: replace("rejected.clear", &tables.rejected, difference.live_refusals()),
         forget_rejected: drop("rejected.drop", &tables.rejected),
         lasting,
@@ -286,17 +299,16 @@ pub(crate) fn duplicates(table: &TableName, key: &str, ty: &Type) -> Query {
     })
 }
 
-/// The outcome of a run that an error ended: what it has sent may have to be sent again, under the same ids.
+/// The outcome of a run that an error ended.
 pub const ENDED_BY_ERROR: &str = "error";
 
-/// The id of the last run of a sync that came to its end: `run_id`, null where there is none. Ids are
-/// made so that a later one is larger.
+/// The id of the last run of a sync that is recorded: `run_id`, null where there is none. Ids are made so that a later
+/// one is larger.
 fn last_run(state_schema: &str, sync: &str) -> Query {
     let id = aggregate(FunctionId::MAX, vec![column("r", "run_id", Type::String)], Type::String);
     let is_ours = Expr::compare(FunctionId::EQ, column("r", "sync", Type::String), string(sync));
-    let has_ended = Expr::compare(FunctionId::NE, column("r", "outcome", Type::String), string(ENDED_BY_ERROR));
     query(Select {
-        filter: Expr::all([is_ours, has_ended]),
+        filter: Some(is_ours),
         ..Select::new(from_table(&runs_table(state_schema), "r"), vec![output("run_id", id)])
     })
 }

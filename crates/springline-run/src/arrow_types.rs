@@ -19,6 +19,24 @@ pub(crate) fn arrow_type(ty: &Type) -> DataType {
     }
 }
 
+/// The type whose rows arrive as this Arrow type; text where it could be several. `None` where there is none.
+pub(crate) fn language_type(physical: &DataType) -> Option<Type> {
+    Some(match physical {
+        DataType::Dictionary(_, value) => language_type(value)?,
+        DataType::Boolean => Type::Boolean,
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            Type::decimal(*precision, u8::try_from(*scale).ok()?)
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Type::String,
+        DataType::Date32 | DataType::Date64 => Type::Date,
+        DataType::Timestamp(..) => Type::Timestamp,
+        DataType::List(item) | DataType::LargeList(item) => Type::Array(Box::new(language_type(item.data_type())?)),
+        other if other.is_integer() => Type::Integer,
+        other if other.is_floating() => Type::Float,
+        _ => return None,
+    })
+}
+
 /// Whether a column of this Arrow type can be read as this type.
 pub(crate) fn fits(physical: &DataType, ty: &Type) -> bool {
     match (physical, ty) {

@@ -1,4 +1,5 @@
-//! The journal of a sync: the outcome of every row, on disk before the next request depends on it.
+//! The journal of a sync: every request before it leaves and the outcome of each of its rows, on disk before the next
+//! request depends on it.
 //!
 //! One file of JSON lines per target and sync in the project's `.springline/journal`: a ledger belongs to a
 //! target, and so does what is on its way to it. It is empty between runs:
@@ -12,25 +13,79 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use springline_destination::{Batch, JobEnd, Operation, Outcome};
+use springline_destination::{Batch, JobEnd, Operation, Outcome, Progress, request_name};
 
 use crate::RunError;
 
 /// How long to wait before asking again for a lock.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// A line of the journal.
+/// A line of the journal. A request is named by its run and its ordinal in it.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(rename_all = "snake_case")]
 enum Line {
-    /// A row and its outcome.
-    Row(RowLine),
+    /// A request that is about to leave.
+    Sending { run: String, request: u64, at: i64, rows: Vec<SentRow> },
+    /// What became of its rows, in their order.
+    Settled {
+        run: String,
+        request: u64,
+        at: i64,
+        outcomes: Outcomes,
+        /// What the destination gave for each row; empty where it gave nothing for any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        receipts: Vec<Option<String>>,
+    },
     /// How a job that rows were accepted under ended.
     Job { job: String, ended: Ended },
 }
 
-/// A row that got an outcome.
+/// A row on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct SentRow {
+    key: String,
+    hash: String,
+    operation: Operation,
+    /// The request of an earlier run that held the same change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repeat_of: Option<String>,
+}
+
+/// The outcomes of the rows of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Outcomes {
+    /// All rows have the same one.
+    All(Outcome),
+    /// One for each row.
+    Each(Vec<Outcome>),
+}
+
+impl Outcomes {
+    fn new(outcomes: &[Outcome]) -> Self {
+        match outcomes.split_first() {
+            Some((first, rest)) if rest.iter().all(|outcome| outcome == first) => Self::All(first.clone()),
+            _ => Self::Each(outcomes.to_vec()),
+        }
+    }
+
+    fn of(&self, row: usize) -> Option<&Outcome> {
+        match self {
+            Self::All(outcome) => Some(outcome),
+            Self::Each(outcomes) => outcomes.get(row),
+        }
+    }
+
+    fn any(&self) -> impl Iterator<Item = &Outcome> {
+        match self {
+            Self::All(outcome) => std::slice::from_ref(outcome).iter(),
+            Self::Each(outcomes) => outcomes.iter(),
+        }
+    }
+}
+
+/// A row that got an outcome.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RowLine {
     pub(crate) key: String,
     pub(crate) hash: String,
@@ -38,8 +93,19 @@ pub(crate) struct RowLine {
     pub(crate) run: String,
     /// Microseconds since 1970-01-01 UTC.
     pub(crate) at: i64,
-    #[serde(flatten)]
     pub(crate) outcome: Outcome,
+    /// What the destination gave for it.
+    pub(crate) receipt: Option<String>,
+    /// The request that it was in.
+    pub(crate) request: String,
+}
+
+impl RowLine {
+    fn new(row: SentRow, (run, request): &(String, u64), at: i64, outcome: Outcome, receipt: Option<String>) -> Self {
+        let SentRow { key, hash, operation, repeat_of } = row;
+        let request = repeat_of.unwrap_or_else(|| request_name(run, *request));
+        RowLine { key, hash, operation, run: run.clone(), at, outcome, receipt, request }
+    }
 }
 
 /// How a job ended.
@@ -89,24 +155,33 @@ impl Journal {
         Ok(length == 0)
     }
 
-    /// Writes the outcomes of a batch and waits until they are on disk.
-    pub(crate) fn rows(&mut self, batch: &Batch, outcomes: &[Outcome], run: &str, at: i64) -> Result<(), RunError> {
-        let lines = batch.changes().zip(outcomes).map(|(change, outcome)| {
-            Line::Row(RowLine {
-                key: change.key.to_owned(),
-                hash: change.payload_hash.to_owned(),
-                operation: change.kind.operation(),
-                run: run.to_owned(),
-                at,
-                outcome: outcome.clone(),
-            })
-        });
-        self.append(lines)
+    /// Writes down what a delivery tells. It waits until requests that leave are on disk, and with them all outcomes
+    /// before them.
+    pub(crate) fn note(&mut self, progress: Progress<'_>, run: &str, at: i64) -> Result<(), RunError> {
+        match progress {
+            Progress::Sending(requests) => {
+                let lines = requests.iter().map(|(request, batch)| sending(*request, batch, run, at));
+                self.append(lines)?;
+                self.flush()
+            }
+            Progress::Settled { request, batch, outcomes } => {
+                let given = batch.receipts.iter().any(Option::is_some);
+                let receipts = if given { batch.receipts.clone() } else { Vec::new() };
+                let outcomes = Outcomes::new(outcomes);
+                self.append(std::iter::once(Line::Settled { run: run.to_owned(), request, at, outcomes, receipts }))
+            }
+        }
     }
 
     /// Writes how a job ended and waits until it is on disk.
     pub(crate) fn job(&mut self, job: &str, ended: Ended) -> Result<(), RunError> {
-        self.append(std::iter::once(Line::Job { job: job.to_owned(), ended }))
+        self.append(std::iter::once(Line::Job { job: job.to_owned(), ended }))?;
+        self.flush()
+    }
+
+    /// Waits until everything written is on disk.
+    pub(crate) fn flush(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(|e| RunError::file(&self.path, e))
     }
 
     fn append(&mut self, lines: impl Iterator<Item = Line>) -> Result<(), RunError> {
@@ -115,8 +190,15 @@ impl Journal {
             serde_json::to_writer(&mut bytes, &line).map_err(|e| RunError::file(&self.path, e.into()))?;
             bytes.push(b'\n');
         }
-        let write = |file: &mut File| file.write_all(&bytes).and_then(|()| file.sync_data());
-        write(&mut self.file).map_err(|e| RunError::file(&self.path, e))
+        self.file.write_all(&bytes).map_err(|e| RunError::file(&self.path, e))
+    }
+
+    /// The run that wrote it.
+    pub(crate) fn run(&self) -> Result<Option<String>, RunError> {
+        match self.lines()?.next().transpose()? {
+            Some(Line::Sending { run, .. } | Line::Settled { run, .. }) => Ok(Some(run)),
+            Some(Line::Job { .. }) | None => Ok(None),
+        }
     }
 
     /// The jobs that rows were accepted under, and how those that have ended did.
@@ -124,13 +206,19 @@ impl Journal {
         let mut jobs = HashMap::new();
         for line in self.lines()? {
             match line? {
-                Line::Row(RowLine { outcome: Outcome::Accepted { job, .. }, .. }) => {
-                    jobs.entry(job).or_insert(None);
+                Line::Settled { outcomes, .. } => {
+                    for outcome in outcomes.any() {
+                        if let Outcome::Accepted { job, .. } = outcome
+                            && !jobs.contains_key(job)
+                        {
+                            jobs.insert(job.clone(), None);
+                        }
+                    }
                 }
                 Line::Job { job, ended } => {
                     jobs.insert(job, Some(ended));
                 }
-                Line::Row(_) => {}
+                Line::Sending { .. } => {}
             }
         }
         Ok(jobs)
@@ -140,9 +228,9 @@ impl Journal {
     pub(crate) fn waiting(&self) -> Result<u64, RunError> {
         let jobs = self.jobs()?;
         let mut rows = 0;
-        for line in self.lines()? {
-            if let Line::Row(RowLine { outcome: Outcome::Accepted { job, .. }, .. }) = line? {
-                rows += u64::from(jobs.get(&job).is_none_or(Option::is_none));
+        for row in self.ended()? {
+            if let Outcome::Accepted { job, .. } = &row?.outcome {
+                rows += u64::from(jobs.get(job).is_none_or(Option::is_none));
             }
         }
         Ok(rows)
@@ -152,10 +240,60 @@ impl Journal {
     /// out: for the ledger they were never sent.
     pub(crate) fn settled(&self) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + use<>, RunError> {
         let jobs = self.jobs()?;
-        Ok(self.lines()?.filter_map(move |line| match line {
+        Ok(self.ended()?.filter_map(move |row| match row {
             Err(error) => Some(Err(error)),
-            Ok(Line::Job { .. }) => None,
-            Ok(Line::Row(row)) => settle(row, &jobs).map(Ok),
+            Ok(row) => settle(row, &jobs).map(Ok),
+        }))
+    }
+
+    /// The rows that left and have no outcome: the destination may have them or not. [`Outcome::Unknown`] stands for
+    /// it. They are at most those of the requests that were on their way at the same time.
+    pub(crate) fn in_doubt(&self) -> Result<Vec<RowLine>, RunError> {
+        let mut open = HashMap::new();
+        for line in self.lines()? {
+            match line? {
+                Line::Sending { run, request, at, rows } => {
+                    open.insert((run, request), (at, rows));
+                }
+                Line::Settled { run, request, .. } => {
+                    open.remove(&(run, request));
+                }
+                Line::Job { .. } => {}
+            }
+        }
+        let rows = open.into_iter().flat_map(|(name, (at, rows))| {
+            rows.into_iter().map(move |row| RowLine::new(row, &name, at, Outcome::Unknown, None))
+        });
+        let mut rows: HashMap<String, RowLine> = rows.map(|row| (row.key.clone(), row)).collect();
+        if !rows.is_empty() {
+            // A request that was cut in two has no outcome itself, and its halves may have.
+            for row in self.ended()? {
+                rows.remove(&row?.key);
+            }
+        }
+        Ok(rows.into_values().collect())
+    }
+
+    /// Every row that has an outcome, with the one that the request gave.
+    fn ended(&self) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + use<>, RunError> {
+        let mut open = HashMap::new();
+        Ok(self.lines()?.flat_map(move |line| match line {
+            Err(error) => vec![Err(error)],
+            Ok(Line::Job { .. }) => Vec::new(),
+            Ok(Line::Sending { run, request, rows, .. }) => {
+                open.insert((run, request), rows);
+                Vec::new()
+            }
+            Ok(Line::Settled { run, request, at, outcomes, receipts }) => {
+                let name = (run, request);
+                let rows = open.remove(&name).unwrap_or_default();
+                let mut receipts = receipts.into_iter();
+                let rows = rows.into_iter().enumerate().filter_map(|(place, row)| {
+                    let outcome = outcomes.of(place)?.clone();
+                    Some(Ok(RowLine::new(row, &name, at, outcome, receipts.next().flatten())))
+                });
+                rows.collect()
+            }
         }))
     }
 
@@ -230,12 +368,23 @@ fn drop_torn_line(file: &File) -> std::io::Result<()> {
     if end < length { file.set_len(end) } else { Ok(()) }
 }
 
+fn sending(request: u64, batch: &Batch, run: &str, at: i64) -> Line {
+    let rows = batch.changes().zip(&batch.repeat_of).map(|(change, repeat_of)| SentRow {
+        key: change.key.to_owned(),
+        hash: change.payload_hash.to_owned(),
+        operation: change.kind.operation(),
+        repeat_of: repeat_of.clone(),
+    });
+    Line::Sending { run: run.to_owned(), request, at, rows: rows.collect() }
+}
+
 fn settle(row: RowLine, jobs: &HashMap<String, Option<Ended>>) -> Option<RowLine> {
     let Outcome::Accepted { job, row: name } = &row.outcome else { return Some(row) };
     match jobs.get(job) {
         Some(Some(Ended::Done(end))) => {
-            let (outcome, _) = end.of(name.as_deref());
-            Some(RowLine { outcome: outcome.clone(), ..row })
+            let (outcome, receipt) = end.of(name.as_deref());
+            let receipt = receipt.map(str::to_owned).or_else(|| row.receipt.clone());
+            Some(RowLine { outcome: outcome.clone(), receipt, ..row })
         }
         _ => None,
     }

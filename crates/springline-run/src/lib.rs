@@ -21,6 +21,7 @@ mod profile;
 mod records;
 mod session;
 mod sync;
+mod warehouse_table;
 
 pub use arrow_types::declared_columns;
 pub use catalog::{Broken, Drift, drift, guess_pii, read_catalog, schemas_of};
@@ -40,3 +41,4 @@ pub use sync::{
     PlannedSync, RejectedRow, SyncCounts, SyncForecast, SyncReport, SyncRequest, SyncStatus, Tripped, apply_sync,
     plan_sync, retry_sync, sync_status,
 };
+pub use warehouse_table::warehouse_table;

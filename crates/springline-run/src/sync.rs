@@ -84,8 +84,12 @@ pub struct SyncCounts {
     pub desired: u64,
     /// Rows the ledger had before.
     pub acknowledged: u64,
+    /// Rows to send of which an earlier request may or may not have reached the destination.
+    pub in_doubt: u64,
     /// Rows of a run that died whose end only the destination knows; the next apply asks it.
     pub waiting: u64,
+    /// A run has died on another machine since the last one: what it sent last is known to its journal there alone.
+    pub abandoned: bool,
     /// The guards that would stop the run.
     pub tripped: Vec<Tripped>,
 }
@@ -105,7 +109,9 @@ impl SyncCounts {
             held: 0,
             desired: 0,
             acknowledged: 0,
+            in_doubt: 0,
             waiting: 0,
+            abandoned: false,
             tripped: Vec::new(),
         }
     }
@@ -208,11 +214,12 @@ impl Session {
 /// A source that is not as the model says, keys that are null or not unique, another run that goes on, or what the
 /// warehouse reports.
 pub async fn plan_sync(session: &Session, sync: &Sync, request: &SyncRequest) -> Result<SyncForecast, RunError> {
-    exclusively(session, sync, request, async |plan, journal| {
+    exclusively(session, sync, request, async |plan, journal, abandoned| {
         let waiting = acknowledge::take_in(session.state(), plan, journal).await?;
         let forecast = forecast(session, sync, plan, request).await;
         let mut forecast = cleaned(session.state(), plan, forecast).await?;
         forecast.counts.waiting = waiting;
+        forecast.counts.abandoned = abandoned;
         Ok(forecast)
     })
     .await
@@ -230,13 +237,17 @@ pub async fn apply_sync(
     destination: Arc<dyn Destination>,
     request: &SyncRequest,
 ) -> Result<SyncReport, RunError> {
-    exclusively(session, sync, request, async |plan, journal| {
+    exclusively(session, sync, request, async |plan, journal, abandoned| {
         let state = session.state();
-        let context = send::sync_context(state, sync, plan).await?;
+        let context = send::sync_context(state, sync, plan);
         let mut log = RunLog::new(&context.run_id);
         let run = Run { session, sync, plan, request, destination: destination.as_ref() };
         let report = run.apply(journal, context, &mut log).await;
         let report = cleaned(state, plan, report).await;
+        let report = report.map(|mut report| {
+            report.counts.abandoned = abandoned;
+            report
+        });
         let recorded = log.record(state, sync, &report).await;
         match (report, recorded) {
             (Err(error), recorded) => {
@@ -257,7 +268,7 @@ async fn exclusively<T>(
     session: &Session,
     sync: &Sync,
     request: &SyncRequest,
-    work: impl AsyncFnOnce(&SyncPlan, &mut Journal) -> Result<T, RunError>,
+    work: impl AsyncFnOnce(&SyncPlan, &mut Journal, bool) -> Result<T, RunError>,
 ) -> Result<T, RunError> {
     let mut journal = Journal::open(&session.project_dir, &session.target, &sync.name, request.wait).await?;
     let state = session.state();
@@ -265,10 +276,11 @@ async fn exclusively<T>(
     session.warehouse.check().await?;
     records::prepare(state, &plan).await?;
     let lease = Lease::take(state, &sync.name, &journal, request.wait).await?;
+    let abandoned = lease.abandoned;
     let (value, lease) = lease
         .hold(async {
             records::upgrade(state, sync, &plan).await?;
-            work(&plan, &mut journal).await
+            work(&plan, &mut journal, abandoned).await
         })
         .await?;
     lease.release().await?;
@@ -326,11 +338,11 @@ impl Run<'_> {
             return Ok(report);
         }
         context.resources = destination.prepare(&context).await?;
-        let delivery = send::send(state, plan, journal, &context, destination, to_send);
+        let delivery = send::send(state, plan, journal, &context, destination, &report.counts);
         let delivery = log.step("deliver", delivery, |_| to_send).await?;
         report.requests = delivery.requests;
         report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));
-        let settled = acknowledge::acknowledge(state, plan, journal, false);
+        let settled = acknowledge::acknowledge(state, plan, journal, acknowledge::Writer::ThisRun);
         let settled = log.step("acknowledge", settled, acknowledge::Settled::rows).await?;
         (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
         report.unsent = to_send.saturating_sub(settled.rows());
@@ -361,9 +373,13 @@ async fn compare(
     keys::check(state, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
     let mut counts = SyncCounts::new(session, sync);
     for batch in state.small(plan.counts.clone()).await? {
-        let (changes, held, rows) = (texts(&batch, CHANGE)?, truths(&batch, "held")?, numbers(&batch, "rows")?);
-        for ((change, held), rows) in changes.iter().flatten().zip(held).zip(rows) {
+        let (changes, rows) = (texts(&batch, CHANGE)?, numbers(&batch, "rows")?);
+        let marks = truths(&batch, "held")?.into_iter().zip(truths(&batch, "in_doubt")?);
+        for ((change, (held, in_doubt)), rows) in changes.iter().flatten().zip(marks).zip(rows) {
             counts.count(change, held, rows, sync.mode);
+            if in_doubt && !held && SyncPlan::sends(sync.mode, change) {
+                counts.in_doubt += rows;
+            }
         }
     }
     counts.tripped = guards::tripped(session, sync, plan, request, &counts).await?;

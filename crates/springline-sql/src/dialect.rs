@@ -118,6 +118,7 @@ impl Dialect {
         Capabilities {
             merge: self.shells.contains_key("merge"),
             delete: self.shells.contains_key("delete"),
+            add_column: self.shells.contains_key("add_column"),
             each: self.unsupported(FunctionId::EACH).is_none(),
             ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,

@@ -1,7 +1,7 @@
 //! Statements as text: a query as it stands, everything else through a shell template of the dialect folder.
 
 use minijinja::{Value, context};
-use springline_ir::{Merge, Query, Statement, TableName};
+use springline_ir::{ColumnDef, Merge, Query, Statement, TableName};
 
 use crate::dialect::Dialect;
 use crate::error::PrintError;
@@ -15,6 +15,7 @@ pub(crate) const SHELLS: &[(&str, &[&str])] = &[
     ("replace_table", &["table", "name", "staging", "query"]),
     ("append", &["table", "columns", "query"]),
     ("delete", &["table", "condition"]),
+    ("add_column", &["table", "column"]),
     ("drop_table", &["table"]),
     ("merge", &["table", "source", "key", "columns", "updates", "delete"]),
 ];
@@ -39,14 +40,8 @@ pub fn print(dialect: &Dialect, statement: &Statement) -> Result<String, PrintEr
             shell(dialect, "create_schema", context! { schema => dialect.quote_identifier(schema)? })
         }
         Statement::CreateTable { table, columns } => {
-            let columns: Vec<Value> = columns
-                .iter()
-                .map(|column| {
-                    let mut ty = String::new();
-                    dialect.write_type(&column.ty, &mut ty);
-                    Ok(context! { name => dialect.quote_identifier(&column.name)?, type => ty })
-                })
-                .collect::<Result<_, PrintError>>()?;
+            let columns: Vec<Value> =
+                columns.iter().map(|column| column_value(dialect, column)).collect::<Result<_, PrintError>>()?;
             not_empty(&columns)?;
             shell(dialect, "create_table", context! { table => table_text(dialect, table)?, columns })
         }
@@ -78,10 +73,21 @@ pub fn print(dialect: &Dialect, statement: &Statement) -> Result<String, PrintEr
             printer.expr(filter, Level::Or)?;
             shell(dialect, "delete", context! { table => table_text(dialect, table)?, condition => printer.out })
         }
+        Statement::AddColumn { table, column } => {
+            let column = column_value(dialect, column)?;
+            shell(dialect, "add_column", context! { table => table_text(dialect, table)?, column })
+        }
         Statement::DropTable { table } => {
             shell(dialect, "drop_table", context! { table => table_text(dialect, table)? })
         }
     }
+}
+
+/// A column to make: its `name` and `type` as the dialect writes them.
+fn column_value(dialect: &Dialect, column: &ColumnDef) -> Result<Value, PrintError> {
+    let mut ty = String::new();
+    dialect.write_type(&column.ty, &mut ty);
+    Ok(context! { name => dialect.quote_identifier(&column.name)?, type => ty })
 }
 
 fn print_merge(dialect: &Dialect, merge: &Merge) -> Result<String, PrintError> {

@@ -184,6 +184,7 @@ fn statements(dialect: &Dialect) -> Vec<(&'static str, Statement)> {
         ("merge", Statement::Merge(merge)),
         ("merge of keys only", Statement::Merge(only_keys)),
         ("delete", Statement::Delete { table: table.clone(), filter: ended_before() }),
+        ("add column", Statement::AddColumn { table: table.clone(), column: def("score", Type::decimal(12, 2)) }),
         ("drop table", Statement::DropTable { table }),
     ]
 }
@@ -216,7 +217,10 @@ fn every_statement_parses_in_its_dialect() {
                         .unwrap_or_else(|error| panic!("{name} {label}: {error}\n{sql}"));
                 }
                 Err(error) => {
-                    let optional = matches!(statement, Statement::Merge(_) | Statement::Delete { .. });
+                    let optional = matches!(
+                        statement,
+                        Statement::Merge(_) | Statement::Delete { .. } | Statement::AddColumn { .. }
+                    );
                     assert!(optional, "{name} {label}: {error}");
                 }
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
-use springline_destination::{Destination, DestinationConfig};
+use springline_destination::DestinationConfig;
 use springline_model::{Setting, Source, SourceMap, Target};
 use springline_run::declared_columns;
 use springline_warehouse::{EMBEDDED, TargetConfig, Warehouse};
@@ -25,6 +25,16 @@ pub(crate) async fn warehouse(
 ) -> Result<Arc<dyn Warehouse>, Failure> {
     let place = Place { dir: &loaded.dir, sources: &loaded.sources };
     warehouse_for(place, target, &loaded.project.sources, overrides).await
+}
+
+/// Connects to the warehouse of a target, to keep tables of a schema there that is not that of its state.
+pub(crate) async fn warehouse_with(
+    loaded: &Loaded,
+    target: &Target,
+    schema: &str,
+    overrides: &Overrides,
+) -> Result<Arc<dyn Warehouse>, Failure> {
+    warehouse(loaded, &Target { state_schema: schema.to_owned(), ..target.clone() }, overrides).await
 }
 
 /// Where settings stand: the project's folder and texts.
@@ -78,21 +88,20 @@ fn tag() -> String {
     TAG.clone()
 }
 
-/// Makes the destination of a sync ready to be called.
-pub(crate) fn destination(
+/// A destination as it is configured.
+pub(crate) fn destination_config(
     loaded: &Loaded,
     destination: &springline_model::Destination,
     overrides: &Overrides,
-) -> Result<Arc<dyn Destination>, Failure> {
+) -> Result<DestinationConfig, Failure> {
     let owner = format!("destination `{}`", destination.name);
     let place = Place { dir: &loaded.dir, sources: &loaded.sources };
-    let config = DestinationConfig {
+    Ok(DestinationConfig {
         name: destination.name.clone(),
         kind: destination.kind.clone(),
         options: render(place, &owner, &destination.settings, overrides)?,
         project_dir: loaded.dir.clone(),
-    };
-    Ok(springline_destination::connect(config)?)
+    })
 }
 
 fn render(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use springline_model::{
-    Checked, DestinationKind, EngineKind, Mode, OptionKind, Project, Registry, Severity, SourceMap,
+    Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, Project, Registry, Removal, Severity, SourceMap,
 };
 
 use crate::failure::Failure;
@@ -111,6 +111,8 @@ pub(crate) fn registry() -> Registry {
         },
         required: fields_that(spec, |field| field.required),
         identifiers: fields_that(spec, |field| field.identifier),
+        removals: spec.removals.iter().filter_map(|r| word(Removal::ALL, r.as_str(), Removal::name)).collect(),
+        nulls: spec.nulls.iter().filter_map(|n| word(Nulls::ALL, n.as_str(), Nulls::name)).collect(),
     });
     Registry { engines: engines.collect(), destinations: destinations.collect() }
 }
@@ -120,6 +122,11 @@ fn fields_that(
     hold: impl Fn(&springline_destination::FieldSpec) -> bool,
 ) -> Vec<String> {
     spec.fields.known().iter().filter(|field| hold(field)).map(|field| field.name.to_owned()).collect()
+}
+
+/// The value of that name: both crates use the words of the files.
+fn word<T: Copy>(all: &[T], name: &str, name_of: fn(T) -> &'static str) -> Option<T> {
+    all.iter().copied().find(|value| name_of(*value) == name)
 }
 
 fn model_mode(mode: springline_destination::Mode) -> Mode {

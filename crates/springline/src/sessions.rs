@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use springline_destination::Destination;
 use springline_model::{Project, SegmentId, StatePlace, Sync, Target};
 use springline_plan::Context;
 use springline_run::Session;
@@ -35,10 +36,13 @@ impl Workplace {
 
     /// The target that was asked for, or the project's default.
     pub(crate) fn target(&self) -> Result<&Target, Failure> {
-        let project = &self.loaded.project;
-        let name = self.target.as_ref().unwrap_or(&project.default_target);
-        let known = project.targets.iter().map(|t| t.name.as_str());
-        project.targets.iter().find(|t| t.name == *name).ok_or_else(|| unknown("target", name, known))
+        self.target_named(self.target.as_ref().unwrap_or(&self.loaded.project.default_target))
+    }
+
+    fn target_named(&self, name: &str) -> Result<&Target, Failure> {
+        let targets = &self.loaded.project.targets;
+        let known = targets.iter().map(|t| t.name.as_str());
+        targets.iter().find(|t| t.name == name).ok_or_else(|| unknown("target", name, known))
     }
 
     /// The dialect of that name, or of the target.
@@ -101,6 +105,36 @@ impl Workplace {
             local_state: None,
             observer: output::observer(),
         })
+    }
+
+    /// The destination of a sync, ready to be called.
+    pub(crate) async fn destination(&self, sync: &Sync) -> Result<Arc<dyn Destination>, Failure> {
+        let declared = self.project().destination(sync.destination);
+        let config = connect::destination_config(&self.loaded, declared, &self.overrides)?;
+        let Some(options) = springline_destination::warehouse_table(&config)? else {
+            return Ok(springline_destination::connect(config)?);
+        };
+        let run_target = self.target()?;
+        let target = match &options.target {
+            Some(name) => self.target_named(name)?,
+            None => run_target,
+        };
+        let schema = options.schema.clone();
+        let session = Session {
+            project: self.loaded.project.clone(),
+            sources: self.loaded.sources.clone(),
+            warehouse: connect::warehouse_with(&self.loaded, target, &schema, &self.overrides).await?,
+            target: target.name.clone(),
+            dialect: Arc::new(self.dialect(Some(&target.engine))?),
+            state_schema: schema,
+            price_per_tib: None,
+            as_of: self.as_of,
+            project_dir: self.loaded.dir.clone(),
+            local_state: None,
+            // What goes on is told by the delivery.
+            observer: Arc::new(|_| {}),
+        };
+        Ok(springline_run::warehouse_table(&declared.name, session, &run_target.name, options))
     }
 
     /// The segment of that name.

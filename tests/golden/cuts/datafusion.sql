@@ -658,7 +658,10 @@ CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
   "_key" VARCHAR,
   "_hash" VARCHAR,
   "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
+  "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR
 );
 
 -- state.rejected_best_out
@@ -764,18 +767,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.best_out.rejected.clear
 CREATE OR REPLACE TABLE "springline"."rejected_best_out" AS
@@ -783,8 +790,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -808,8 +818,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."city",
     "d"."stage"
   FROM "springline"."desired_best_out" AS "d"
@@ -819,12 +832,15 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS VARCHAR) AS "_repeat_of",
   "c"."city",
   "c"."stage"
 FROM "difference" AS "c"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.best_out.outcomes.drop
 DROP TABLE IF EXISTS "springline"."outcomes_best_out";
@@ -835,6 +851,9 @@ CREATE TABLE IF NOT EXISTS "springline"."outcomes_best_out" (
   "_hash" VARCHAR,
   "run_id" VARCHAR,
   "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR,
   "removed" BOOLEAN
 );
 
@@ -859,7 +878,10 @@ SELECT
   "l"."_key",
   "l"."_hash",
   "l"."run_id",
-  "l"."sent_at"
+  "l"."sent_at",
+  "l"."receipt",
+  "l"."in_doubt",
+  "l"."in_doubt_request"
 FROM "springline"."ledger_best_out" AS "l"
 LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "l"."_key" = "o"."_key"
 WHERE "o"."_key" IS NULL
@@ -868,7 +890,10 @@ SELECT
   "o"."_key",
   "o"."_hash",
   "o"."run_id",
-  "o"."sent_at"
+  "o"."sent_at",
+  "o"."receipt",
+  "o"."in_doubt",
+  "o"."in_doubt_request"
 FROM "springline"."outcomes_best_out" AS "o"
 WHERE NOT "o"."removed";
 
@@ -884,7 +909,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "springline"."refusals_best_out" AS "f"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -901,7 +926,7 @@ SELECT
   "r"."attempts"
 FROM "springline"."rejected_best_out" AS "r"
 LEFT JOIN "springline"."refusals_best_out" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 

@@ -652,7 +652,10 @@ CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
   "_key" TEXT,
   "_hash" TEXT,
   "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
+  "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT
 );
 
 -- state.rejected_best_out
@@ -763,18 +766,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.best_out.rejected.clear
 BEGIN;
@@ -784,8 +791,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "springline"."desired_best_out" AS "d"
   FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -812,8 +822,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."city",
     "d"."stage"
   FROM "springline"."desired_best_out" AS "d"
@@ -823,12 +836,15 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS TEXT) AS "_repeat_of",
   "c"."city",
   "c"."stage"
 FROM "difference" AS "c"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.best_out.outcomes.drop
 DROP TABLE IF EXISTS "springline"."outcomes_best_out";
@@ -839,6 +855,9 @@ CREATE TABLE IF NOT EXISTS "springline"."outcomes_best_out" (
   "_hash" TEXT,
   "run_id" TEXT,
   "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT,
   "removed" BOOLEAN
 );
 
@@ -865,10 +884,13 @@ WHEN MATCHED AND s."removed" THEN DELETE
 WHEN MATCHED THEN UPDATE SET
   "_hash" = s."_hash",
   "run_id" = s."run_id",
-  "sent_at" = s."sent_at"
+  "sent_at" = s."sent_at",
+  "receipt" = s."receipt",
+  "in_doubt" = s."in_doubt",
+  "in_doubt_request" = s."in_doubt_request"
 WHEN NOT MATCHED AND NOT s."removed" THEN
-  INSERT ("_key", "_hash", "run_id", "sent_at")
-  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+  INSERT ("_key", "_hash", "run_id", "sent_at", "receipt", "in_doubt", "in_doubt_request")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at", s."receipt", s."in_doubt", s."in_doubt_request");
 
 -- sync.best_out.refuse
 BEGIN;
@@ -884,7 +906,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "springline"."refusals_best_out" AS "f"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -901,7 +923,7 @@ SELECT
   "r"."attempts"
 FROM "springline"."rejected_best_out" AS "r"
 LEFT JOIN "springline"."refusals_best_out" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 DROP TABLE IF EXISTS "springline"."rejected_best_out";

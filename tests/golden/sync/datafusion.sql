@@ -205,7 +205,10 @@ CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
   "_key" VARCHAR,
   "_hash" VARCHAR,
   "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
+  "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR
 );
 
 -- state.rejected_vips_to_files
@@ -263,18 +266,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.vips_to_files.rejected.clear
 CREATE OR REPLACE TABLE "state"."rejected_vips_to_files" AS
@@ -282,8 +289,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -307,8 +317,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."Email",
     "d"."It's a ""score""",
     "d"."seen"
@@ -319,13 +332,16 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS VARCHAR) AS "_repeat_of",
   "c"."Email",
   "c"."It's a ""score""",
   "c"."seen"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.vips_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_vips_to_files";
@@ -336,6 +352,9 @@ CREATE TABLE IF NOT EXISTS "state"."outcomes_vips_to_files" (
   "_hash" VARCHAR,
   "run_id" VARCHAR,
   "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR,
   "removed" BOOLEAN
 );
 
@@ -360,7 +379,10 @@ SELECT
   "l"."_key",
   "l"."_hash",
   "l"."run_id",
-  "l"."sent_at"
+  "l"."sent_at",
+  "l"."receipt",
+  "l"."in_doubt",
+  "l"."in_doubt_request"
 FROM "state"."ledger_vips_to_files" AS "l"
 LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "l"."_key" = "o"."_key"
 WHERE "o"."_key" IS NULL
@@ -369,7 +391,10 @@ SELECT
   "o"."_key",
   "o"."_hash",
   "o"."run_id",
-  "o"."sent_at"
+  "o"."sent_at",
+  "o"."receipt",
+  "o"."in_doubt",
+  "o"."in_doubt_request"
 FROM "state"."outcomes_vips_to_files" AS "o"
 WHERE NOT "o"."removed";
 
@@ -385,7 +410,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "state"."refusals_vips_to_files" AS "f"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -402,7 +427,7 @@ SELECT
   "r"."attempts"
 FROM "state"."rejected_vips_to_files" AS "r"
 LEFT JOIN "state"."refusals_vips_to_files" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 
@@ -477,7 +502,10 @@ CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
   "_key" VARCHAR,
   "_hash" VARCHAR,
   "run_id" VARCHAR,
-  "sent_at" TIMESTAMP(6)
+  "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR
 );
 
 -- state.rejected_all_to_files
@@ -530,18 +558,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.all_to_files.rejected.clear
 CREATE OR REPLACE TABLE "state"."rejected_all_to_files" AS
@@ -549,8 +581,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -574,8 +609,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."email"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
@@ -584,11 +622,14 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS VARCHAR) AS "_repeat_of",
   "c"."email"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.all_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_all_to_files";
@@ -599,6 +640,9 @@ CREATE TABLE IF NOT EXISTS "state"."outcomes_all_to_files" (
   "_hash" VARCHAR,
   "run_id" VARCHAR,
   "sent_at" TIMESTAMP(6),
+  "receipt" VARCHAR,
+  "in_doubt" VARCHAR,
+  "in_doubt_request" VARCHAR,
   "removed" BOOLEAN
 );
 
@@ -623,7 +667,10 @@ SELECT
   "l"."_key",
   "l"."_hash",
   "l"."run_id",
-  "l"."sent_at"
+  "l"."sent_at",
+  "l"."receipt",
+  "l"."in_doubt",
+  "l"."in_doubt_request"
 FROM "state"."ledger_all_to_files" AS "l"
 LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "l"."_key" = "o"."_key"
 WHERE "o"."_key" IS NULL
@@ -632,7 +679,10 @@ SELECT
   "o"."_key",
   "o"."_hash",
   "o"."run_id",
-  "o"."sent_at"
+  "o"."sent_at",
+  "o"."receipt",
+  "o"."in_doubt",
+  "o"."in_doubt_request"
 FROM "state"."outcomes_all_to_files" AS "o"
 WHERE NOT "o"."removed";
 
@@ -648,7 +698,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "state"."refusals_all_to_files" AS "f"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -665,7 +715,7 @@ SELECT
   "r"."attempts"
 FROM "state"."rejected_all_to_files" AS "r"
 LEFT JOIN "state"."refusals_all_to_files" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 

@@ -199,7 +199,10 @@ CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
   "_key" TEXT,
   "_hash" TEXT,
   "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
+  "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT
 );
 
 -- state.rejected_vips_to_files
@@ -262,18 +265,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.vips_to_files.rejected.clear
 BEGIN;
@@ -283,8 +290,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_vips_to_files" AS "d"
   FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -311,8 +321,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."Email",
     "d"."It's a ""score""",
     "d"."seen"
@@ -323,13 +336,16 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS TEXT) AS "_repeat_of",
   "c"."Email",
   "c"."It's a ""score""",
   "c"."seen"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.vips_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_vips_to_files";
@@ -340,6 +356,9 @@ CREATE TABLE IF NOT EXISTS "state"."outcomes_vips_to_files" (
   "_hash" TEXT,
   "run_id" TEXT,
   "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT,
   "removed" BOOLEAN
 );
 
@@ -366,10 +385,13 @@ WHEN MATCHED AND s."removed" THEN DELETE
 WHEN MATCHED THEN UPDATE SET
   "_hash" = s."_hash",
   "run_id" = s."run_id",
-  "sent_at" = s."sent_at"
+  "sent_at" = s."sent_at",
+  "receipt" = s."receipt",
+  "in_doubt" = s."in_doubt",
+  "in_doubt_request" = s."in_doubt_request"
 WHEN NOT MATCHED AND NOT s."removed" THEN
-  INSERT ("_key", "_hash", "run_id", "sent_at")
-  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+  INSERT ("_key", "_hash", "run_id", "sent_at", "receipt", "in_doubt", "in_doubt_request")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at", s."receipt", s."in_doubt", s."in_doubt_request");
 
 -- sync.vips_to_files.refuse
 BEGIN;
@@ -385,7 +407,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "state"."refusals_vips_to_files" AS "f"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -402,7 +424,7 @@ SELECT
   "r"."attempts"
 FROM "state"."rejected_vips_to_files" AS "r"
 LEFT JOIN "state"."refusals_vips_to_files" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
@@ -480,7 +502,10 @@ CREATE TABLE IF NOT EXISTS "state"."ledger_all_to_files" (
   "_key" TEXT,
   "_hash" TEXT,
   "run_id" TEXT,
-  "sent_at" TIMESTAMPTZ
+  "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT
 );
 
 -- state.rejected_all_to_files
@@ -538,18 +563,22 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
+  "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
 
 -- sync.all_to_files.rejected.clear
 BEGIN;
@@ -559,8 +588,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash"
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 )
@@ -587,8 +619,11 @@ WITH
 "difference" AS (
   SELECT
     COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "l"."_key" IS NULL THEN 'added' WHEN "d"."_key" IS NULL THEN 'removed' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE("d"."_hash", "l"."_hash") AS "_hash",
+    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
+    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+    "l"."receipt" AS "_receipt",
+    "l"."in_doubt" AS "_in_doubt",
+    "l"."in_doubt_request" AS "_in_doubt_request",
     "d"."email"
   FROM "state"."desired_all_to_files" AS "d"
   FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
@@ -597,11 +632,14 @@ SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
+  "c"."_receipt",
+  CAST(NULL AS TEXT) AS "_repeat_of",
   "c"."email"
 FROM "difference" AS "c"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN TIMESTAMPTZ '2024-06-29 23:55:00+00' WHEN "r"."attempts" <= 2 THEN TIMESTAMPTZ '2024-06-29 23:30:00+00' WHEN "r"."attempts" <= 3 THEN TIMESTAMPTZ '2024-06-29 22:00:00+00' WHEN "r"."attempts" <= 4 THEN TIMESTAMPTZ '2024-06-29 12:00:00+00' ELSE TIMESTAMPTZ '2024-06-29 00:00:00+00' END)
 WHERE "c"."_change" IN ('added')
-  AND "r"."_key" IS NULL;
+  AND "r"."_key" IS NULL
+  AND "c"."_in_doubt" IS NULL;
 
 -- sync.all_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_all_to_files";
@@ -612,6 +650,9 @@ CREATE TABLE IF NOT EXISTS "state"."outcomes_all_to_files" (
   "_hash" TEXT,
   "run_id" TEXT,
   "sent_at" TIMESTAMPTZ,
+  "receipt" TEXT,
+  "in_doubt" TEXT,
+  "in_doubt_request" TEXT,
   "removed" BOOLEAN
 );
 
@@ -638,10 +679,13 @@ WHEN MATCHED AND s."removed" THEN DELETE
 WHEN MATCHED THEN UPDATE SET
   "_hash" = s."_hash",
   "run_id" = s."run_id",
-  "sent_at" = s."sent_at"
+  "sent_at" = s."sent_at",
+  "receipt" = s."receipt",
+  "in_doubt" = s."in_doubt",
+  "in_doubt_request" = s."in_doubt_request"
 WHEN NOT MATCHED AND NOT s."removed" THEN
-  INSERT ("_key", "_hash", "run_id", "sent_at")
-  VALUES (s."_key", s."_hash", s."run_id", s."sent_at");
+  INSERT ("_key", "_hash", "run_id", "sent_at", "receipt", "in_doubt", "in_doubt_request")
+  VALUES (s."_key", s."_hash", s."run_id", s."sent_at", s."receipt", s."in_doubt", s."in_doubt_request");
 
 -- sync.all_to_files.refuse
 BEGIN;
@@ -657,7 +701,7 @@ SELECT
   "f"."run_id",
   COALESCE("r"."first_seen_at", "f"."seen_at") AS "first_seen_at",
   "f"."seen_at" AS "last_seen_at",
-  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + 1 AS "attempts"
+  CAST(COALESCE("r"."attempts", 0) AS BIGINT) + CASE WHEN "r"."run_id" = "f"."run_id" THEN 0 ELSE 1 END AS "attempts"
 FROM "state"."refusals_all_to_files" AS "f"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "f"."_key" = "r"."_key"
 UNION ALL
@@ -674,7 +718,7 @@ SELECT
   "r"."attempts"
 FROM "state"."rejected_all_to_files" AS "r"
 LEFT JOIN "state"."refusals_all_to_files" AS "f" ON "r"."_key" = "f"."_key"
-LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key"
+LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
 DROP TABLE IF EXISTS "state"."rejected_all_to_files";

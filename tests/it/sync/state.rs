@@ -64,7 +64,8 @@ async fn a_lease_of_another_machine_is_minded() {
         };
         let now = Timestamp::now();
         hold("dead", now - SignedDuration::from_secs(1));
-        world.apply("settled_to_hook").exits(0);
+        assert_eq!(world.apply("settled_to_hook").exits(0).json()["abandoned"], true);
+        assert_eq!(world.apply("settled_to_hook").exits(0).json()["abandoned"], false);
         let holds = || world.query(r#"SELECT "holder" FROM "springline"."lease_settled_to_hook""#);
         assert_eq!(holds(), Vec::<Value>::new(), "{}: a hold that has expired is removed", world.target);
 
@@ -128,16 +129,32 @@ async fn older_outcomes_do_not_undo_newer_ones() {
         world.receiver.take();
         // What a machine left that was away while another one has delivered the row.
         let journal = world.folder.path().join(format!(".springline/journal/{}/settled_to_hook.jsonl", world.target));
-        let line = |key: &str, operation: &str, at: i64| {
-            let outcome = r#""outcome":"delivered""#;
-            format!(r#"{{"key":"{key}","hash":"other","operation":"{operation}","run":"r","at":{at},{outcome}}}"#)
+        let lines = |run: &str, rows: [(&str, &str, i64); 3]| -> String {
+            let line = |request: usize, (key, operation, at): (&str, &str, i64)| {
+                let name = format!(r#""run":"{run}","request":{request},"at":{at}"#);
+                let row = format!(r#"{{"key":"{key}","hash":"other","operation":"{operation}"}}"#);
+                let outcomes = r#"{"all":{"outcome":"delivered"}}"#;
+                format!(
+                    "{{\"sending\":{{{name},\"rows\":[{row}]}}}}\n{{\"settled\":{{{name},\"outcomes\":{outcomes}}}}}\n"
+                )
+            };
+            rows.into_iter().enumerate().map(|(request, row)| line(request, row)).collect()
         };
         let later = Timestamp::now().as_microsecond();
-        let lines = [line("c001", "upsert", 0), line("c002", "delete", 0), line("c003", "upsert", later)];
-        std::fs::write(&journal, lines.map(|line| line + "\n").concat()).expect("the journal");
+        let rows = [("c001", "upsert", 0), ("c002", "delete", 0), ("c003", "upsert", later)];
+        std::fs::write(&journal, lines("r", rows)).expect("the journal");
         let report = world.apply("settled_to_hook").exits(0).json();
         assert_eq!((counts(&report), &report["recovered"]), ([0, 1, 0, 249], &3.into()), "{}", world.target);
         assert_eq!(sent(&world.receiver.take()).into_iter().collect::<Vec<_>>(), ["+c003"]);
+
+        // A run on another machine has come after this one: what it tells is not believed, but may be true.
+        let later = Timestamp::now().as_microsecond();
+        let rows = [("c001", "upsert", 0), ("c004", "delete", later), ("c999", "upsert", later)];
+        std::fs::write(&journal, lines("0", rows)).expect("the journal");
+        let report = world.apply("settled_to_hook").exits(0).json();
+        assert_eq!((counts(&report), &report["in_doubt"]), ([0, 1, 1, 249], &2.into()), "{}", world.target);
+        assert_eq!(sent(&world.receiver.take()).into_iter().collect::<Vec<_>>(), ["+c004", "-c999"]);
+        assert_eq!(counts(&world.apply("settled_to_hook").exits(0).json()), [0, 0, 0, 250]);
     }
 }
 

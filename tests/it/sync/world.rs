@@ -35,8 +35,13 @@ impl World {
 
     /// One on each warehouse that there is.
     pub(super) async fn all() -> Vec<Self> {
+        Self::on(&SERVERS).await
+    }
+
+    /// One on each of these warehouses that there is, and the embedded engine.
+    pub(super) async fn on(engines: &[&str]) -> Vec<Self> {
         let mut all = vec![Self::local().await];
-        for server in servers().into_iter().filter(|server| SERVERS.contains(&server.engine)) {
+        for server in servers().into_iter().filter(|server| engines.contains(&server.engine)) {
             all.push(Self::new(Some(Arc::new(server)), Receiver::start().await).await);
         }
         all
@@ -138,6 +143,11 @@ syncs:
 
     /// A connection to the target; closed where it is dropped.
     pub(super) async fn connect(&self) -> Arc<dyn Warehouse> {
+        self.connect_to("springline").await
+    }
+
+    /// The same, with the tables of this schema where files are the target.
+    async fn connect_to(&self, schema: &str) -> Arc<dyn Warehouse> {
         if let Some(server) = &self.server {
             return server.connect().await;
         }
@@ -147,7 +157,7 @@ syncs:
             tag: "springline-test".to_owned(),
             options: BTreeMap::from([("path".to_owned(), "data".to_owned())]),
             project_dir: self.folder.path().to_owned(),
-            state_schema: "springline".to_owned(),
+            state_schema: schema.to_owned(),
             declared: Vec::new(),
         };
         connect(config).await.expect("the folder opens")
@@ -155,12 +165,12 @@ syncs:
 
     /// The rows of a query.
     pub(super) fn query(&self, sql: &str) -> Vec<Value> {
-        block_on(async {
-            let rows = self.connect().await.query(sql).await.unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.target));
-            let batches: Vec<RecordBatch> = rows.stream.try_collect().await.expect("rows");
-            let json = |batch: &RecordBatch| springline_run::rows_to_json(batch, batch.num_columns(), &[]);
-            batches.iter().flat_map(|batch| json(batch).expect("JSON")).map(Value::Object).collect()
-        })
+        self.query_in("springline", sql)
+    }
+
+    /// The rows of a query about the tables of a schema.
+    pub(super) fn query_in(&self, schema: &str, sql: &str) -> Vec<Value> {
+        block_on(async { rows(&*self.connect_to(schema).await, sql).await })
     }
 
     pub(super) fn execute(&self, sql: &str) {
@@ -192,6 +202,14 @@ syncs:
         let Ok(entries) = std::fs::read_dir(self.folder.path().join("out")) else { return Vec::new() };
         entries.map(|entry| entry.expect("an entry").path()).collect()
     }
+}
+
+/// The rows of a query.
+pub(super) async fn rows(warehouse: &dyn Warehouse, sql: &str) -> Vec<Value> {
+    let rows = warehouse.query(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    let batches: Vec<RecordBatch> = rows.stream.try_collect().await.expect("rows");
+    let json = |batch: &RecordBatch| springline_run::rows_to_json(batch, batch.num_columns(), &[]);
+    batches.iter().flat_map(|batch| json(batch).expect("JSON")).map(Value::Object).collect()
 }
 
 async fn load(warehouse: &dyn Warehouse, table: &[&str], batch: RecordBatch) {

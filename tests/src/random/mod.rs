@@ -37,6 +37,11 @@ impl Random {
         ((self.number() >> 16) % n.max(1) as u64) as usize
     }
 
+    /// A share from 0.0 up to, but not, 1.0.
+    pub fn share(&mut self) -> f64 {
+        self.below(1 << 20) as f64 / f64::from(1 << 20)
+    }
+
     /// True once in `n` times.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0

@@ -105,15 +105,34 @@ impl DeliveryReport {
     }
 }
 
-/// Sends `rows` to `destination` and hands every outcome to `on_outcomes` as soon as it is known.
+/// What happens during a delivery, told before anything else depends on it.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// These requests leave as soon as the caller returns: until each is [`Progress::Settled`], nobody knows whether the
+    /// destination has its rows. One that is cut in halves is not settled itself; its halves are told anew.
+    Sending(&'a [(u64, &'a Batch)]),
+    /// A request has ended.
+    Settled {
+        /// Its ordinal in the run, from 1.
+        request: u64,
+        /// Its rows, with what the destination gave for them.
+        batch: &'a Batch,
+        /// The outcome of each row.
+        outcomes: &'a [Outcome],
+    },
+}
+
+/// Sends `rows` to `destination` and tells `on_progress` of every request before it leaves and as soon as it has ended.
 ///
 /// - Batches of any size come in; requests within [`Destination::limits`] go out. At most `concurrency` requests are in
 ///   flight, and beside them one batch of the stream and one unfilled request per operation are in memory.
 /// - Values of the fields that the destination declares leave normalised and hashed as it says.
 /// - The pace starts as the destination declares it. Refusals for a time halve the rate and the requests at once,
 ///   successes bring them back, and [`Destination::usage`] lowers the rate before it comes to a refusal.
-/// - `on_outcomes` is awaited before any further request starts, so that the caller can write the outcomes down first.
-///   It gets each row once.
+/// - `on_progress` returns before any further request starts, so that the caller can write down first what it is told.
+///   It gets the outcome of each row once.
+/// - Rows that an earlier request held before ([`Batch::repeat_of`]) travel with no others, so that its repeat can be
+///   told.
 /// - Rows of one key keep their order: a request starts after those before it that hold one of its keys have ended. One
 ///   request holds a key once, unless the mode is [`Mode::Append`].
 /// - A request that is refused as a whole is halved until the refused rows are alone; those are rejected, their
@@ -124,18 +143,15 @@ impl DeliveryReport {
 ///
 /// `prepare` and `finish` are the caller's to call.
 ///
-/// The compiler cannot yet prove a future that awaits an `AsyncFnMut` to be `Send`, so await it on the task that drives
-/// the run, or inside `spawn_blocking` with `Handle::block_on`; `tokio::spawn` does not take it.
-///
 /// # Errors
-/// The first error of `rows` or `on_outcomes`, or a [`DestinationError::Batch`] when batches of the stream differ in
+/// The first error of `rows` or `on_progress`, or a [`DestinationError::Batch`] when batches of the stream differ in
 /// their columns. Outcomes handed over until then stand.
 pub async fn deliver<E: From<DestinationError>>(
     destination: &dyn Destination,
     context: &SyncContext,
     rows: impl Stream<Item = Result<Batch, E>>,
     policy: &Policy,
-    mut on_outcomes: impl AsyncFnMut(&Batch, &[Outcome]) -> Result<(), E>,
+    mut on_progress: impl FnMut(Progress<'_>) -> Result<(), E>,
 ) -> Result<DeliveryReport, E> {
     let limits = destination.limits();
     let pace = Pace::new(&limits, policy);
@@ -149,16 +165,20 @@ pub async fn deliver<E: From<DestinationError>>(
     let mut rows = std::pin::pin!(rows.fuse());
     let mut more = true;
     loop {
-        while in_flight.len() < limits.concurrency.max(1) {
-            let Some((request, number)) = run.next_request() else { break };
-            in_flight.push(sender.send(request, number));
+        let free = limits.concurrency.max(1).saturating_sub(in_flight.len());
+        let next: Vec<_> = std::iter::from_fn(|| run.next_request()).take(free).collect();
+        if !next.is_empty() {
+            let told: Vec<_> = next.iter().map(|(request, number)| (*number, &request.batch)).collect();
+            on_progress(Progress::Sending(&told))?;
         }
+        in_flight.extend(next.into_iter().map(|(request, number)| sender.send(request, number)));
         let hungry = more && run.waiting.is_empty();
         tokio::select! {
             biased;
             Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
+                let request = ended.number;
                 if let Some((batch, outcomes)) = run.end(ended) {
-                    on_outcomes(&batch, &outcomes).await?;
+                    on_progress(Progress::Settled { request, batch: &batch, outcomes: &outcomes })?;
                 }
             }
             batch = rows.next(), if hungry => match batch {
@@ -232,7 +252,7 @@ impl<'a> Run<'a> {
 
     /// Books the end of a request and gives what the caller must be told.
     fn end(&mut self, ended: Ended) -> Option<(Batch, Vec<Outcome>)> {
-        let Ended { request, end, tries } = ended;
+        let Ended { request, end, tries, .. } = ended;
         self.report.requests += tries;
         self.report.retries += tries.saturating_sub(1);
         match end {

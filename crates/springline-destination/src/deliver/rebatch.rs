@@ -45,6 +45,8 @@ struct Lane {
     serial: Option<u64>,
     after: BTreeSet<u64>,
     load: Load,
+    /// The earlier request that its rows are repeats of.
+    repeat_of: Option<String>,
 }
 
 /// What the limits of a request are compared with.
@@ -141,12 +143,14 @@ impl<'a> Rebatcher<'a> {
         }
         let limits = &limits;
         let rows = batch.len();
+        let repeats = batch.repeat_of.clone();
         let mut rest = Rest::new(batch);
-        for (row, (load, hash)) in loads.into_iter().zip(hashes).enumerate() {
-            if lane.load.rows > 0 && !lane.load.and(load).is_within(limits) {
+        for (row, ((load, hash), repeat_of)) in loads.into_iter().zip(hashes).zip(repeats).enumerate() {
+            if lane.load.rows > 0 && (!lane.load.and(load).is_within(limits) || lane.repeat_of != repeat_of) {
                 lane.parts.extend(rest.up_to(row));
                 full.extend(lane.close(order)?);
             }
+            lane.repeat_of = repeat_of;
             let serial = *lane.serial.get_or_insert_with(|| order.begin());
             if let Some(before) = order.join(hash, serial) {
                 if before == serial && !self.repeats {
@@ -198,14 +202,16 @@ struct Rest {
     kinds: std::vec::IntoIter<ChangeKind>,
     payload_hashes: std::vec::IntoIter<String>,
     receipts: std::vec::IntoIter<Option<String>>,
+    repeat_of: std::vec::IntoIter<Option<String>>,
     fields: RecordBatch,
 }
 
 impl Rest {
     fn new(batch: Batch) -> Self {
-        let Batch { keys, kinds, payload_hashes, fields, receipts } = batch;
+        let Batch { keys, kinds, payload_hashes, fields, receipts, repeat_of } = batch;
         let (keys, kinds, payload_hashes) = (keys.into_iter(), kinds.into_iter(), payload_hashes.into_iter());
-        Self { start: 0, keys, kinds, payload_hashes, receipts: receipts.into_iter(), fields }
+        let (receipts, repeat_of) = (receipts.into_iter(), repeat_of.into_iter());
+        Self { start: 0, keys, kinds, payload_hashes, receipts, repeat_of, fields }
     }
 
     /// The rows from here on that ask for the same operation.
@@ -225,6 +231,7 @@ impl Rest {
             payload_hashes: self.payload_hashes.by_ref().take(rows).collect(),
             fields: self.fields.slice(start, rows),
             receipts: self.receipts.by_ref().take(rows).collect(),
+            repeat_of: self.repeat_of.by_ref().take(rows).collect(),
         })
     }
 }

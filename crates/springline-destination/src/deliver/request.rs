@@ -15,6 +15,8 @@ use crate::{Answer, Attempt, Batch, Destination, Outcome, SyncContext};
 /// How a request ended.
 pub(super) struct Ended {
     pub(super) request: Request,
+    /// Its ordinal in the run.
+    pub(super) number: u64,
     pub(super) end: End,
     /// Tries, the first one included; 0 when the run was stopped before.
     pub(super) tries: u64,
@@ -65,7 +67,7 @@ impl Sender<'_> {
                 Err(Stopped) => break End::Stopped,
             }
         };
-        Ended { request, end, tries: u64::from(tries) }
+        Ended { request, number, end, tries: u64::from(tries) }
     }
 
     async fn try_once(&self, request: &Request, attempt: Attempt) -> Answer {

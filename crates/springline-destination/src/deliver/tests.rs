@@ -24,6 +24,7 @@ static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByKey,
     removals: &[crate::RemovalKind::Delete],
+    nulls: &[crate::Nulls::Send],
     members_expire: None,
 };
 
@@ -114,7 +115,8 @@ async fn run_with(
     let total: usize = rows.iter().map(Batch::len).sum();
     let mut told = BTreeMap::new();
     let rows = stream::iter(rows.into_iter().map(Ok::<_, DestinationError>));
-    let report = deliver(destination, &context("r1"), rows, policy, async |batch, outcomes| {
+    let report = deliver(destination, &context("r1"), rows, policy, |progress| {
+        let Progress::Settled { batch, outcomes, .. } = progress else { return Ok(()) };
         assert_eq!(batch.len(), outcomes.len());
         for (key, outcome) in batch.keys.iter().zip(outcomes) {
             assert!(told.insert(key.clone(), outcome.clone()).is_none(), "{key} was told twice");
@@ -190,8 +192,8 @@ async fn memory_is_bounded_by_reading_only_what_can_be_sent() {
         assert!(ahead <= 6, "{ahead} batches were read ahead");
         Ok::<_, DestinationError>(added(part * 10..part * 10 + 10))
     });
-    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), async |_, _| {
-        *done.lock().unwrap() += 1;
+    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), |progress| {
+        *done.lock().unwrap() += usize::from(matches!(progress, Progress::Settled { .. }));
         Ok(())
     })
     .await
@@ -346,7 +348,8 @@ async fn operations_on_one_key_reach_the_destination_in_order() {
     rows.extend(moves.iter().map(|key| (key.as_str(), ChangeKind::Added)));
     let seen = Mutex::new(Vec::new());
     let batches = stream::iter([Ok::<_, DestinationError>(batch_of(&rows))]);
-    let report = deliver(&destination, &context("r1"), batches, &Policy::default(), async |batch, _| {
+    let report = deliver(&destination, &context("r1"), batches, &Policy::default(), |progress| {
+        let Progress::Settled { batch, .. } = progress else { return Ok(()) };
         seen.lock().unwrap().push((batch.operation(), Instant::now()));
         Ok(())
     })
@@ -372,7 +375,8 @@ async fn halves_of_a_refused_request_keep_the_order_of_a_key() {
     context.mode = crate::Mode::Append;
     let told = Mutex::new(Vec::new());
     let batches = stream::iter([Ok::<_, DestinationError>(crate::testing::batch_of_texts(&rows))]);
-    deliver(&destination, &context, batches, &Policy::default(), async |batch, _| {
+    deliver(&destination, &context, batches, &Policy::default(), |progress| {
+        let Progress::Settled { batch, .. } = progress else { return Ok(()) };
         let text = arrow::array::AsArray::as_string::<i32>(batch.fields.column(0)).value(0).to_owned();
         told.lock().unwrap().push(text);
         Ok(())
@@ -449,21 +453,52 @@ async fn outcomes_per_row_are_counted_and_missing_ones_are_retryable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_request_starts_before_outcomes_are_written_down() {
+async fn every_request_is_told_before_it_leaves_and_after_all_outcomes_before_it() {
     let mut destination = Scripted::new(|_, _| Answer::Ok);
-    destination.limits.concurrency = 1;
-    let written = Mutex::new(0);
+    destination.limits.concurrency = 2;
+    let (mut told, mut settled, mut written) = (0, Vec::new(), 0);
     let rows = stream::iter([Ok::<_, DestinationError>(added(0..50))]);
-    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), async |batch, _| {
-        let started = destination.seen.lock().unwrap().len();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(destination.seen.lock().unwrap().len(), started);
-        *written.lock().unwrap() += batch.len();
+    let report = deliver(&destination, &context("r1"), rows, &Policy::default(), |progress| {
+        match progress {
+            Progress::Sending(requests) => {
+                assert!(destination.seen.lock().unwrap().len() <= told, "one has left before it was told");
+                told += requests.len();
+                assert!(requests.iter().all(|(number, batch)| !settled.contains(number) && batch.len() == 10));
+                assert!(told - settled.len() <= 2);
+            }
+            Progress::Settled { request, batch, .. } => {
+                settled.push(request);
+                written += batch.len();
+            }
+        }
         Ok(())
     })
     .await
     .unwrap();
-    assert_eq!((report.delivered, *written.lock().unwrap()), (50, 50));
+    assert_eq!((report.delivered, written, told, settled.len()), (50, 50, 5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeats_travel_as_they_did_before() {
+    let destination = Scripted::new(|_, _| Answer::Ok);
+    let marks = |row: usize| match row {
+        0..3 => Some("r0.4".to_owned()),
+        3..9 => Some("r0.2".to_owned()),
+        _ => None,
+    };
+    let rows = added(0..24).with_repeats((0..24).map(marks).collect()).unwrap();
+    let mut lengths = Vec::new();
+    let rows = stream::iter([Ok::<_, DestinationError>(rows)]);
+    deliver(&destination, &context("r1"), rows, &Policy::default(), |progress| {
+        if let Progress::Sending(requests) = progress {
+            lengths.extend(requests.iter().map(|(_, batch)| (batch.len(), batch.repeat_of[0].clone())));
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let expected = [(3, Some("r0.4".into())), (6, Some("r0.2".into())), (10, None), (5, None)];
+    assert_eq!(lengths, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -471,10 +506,10 @@ async fn errors_of_the_caller_end_the_delivery() {
     let destination = Scripted::new(|_, _| Answer::Ok);
     let broken = || DestinationError::Batch { message: "disk full".into() };
     let rows = stream::iter([Ok(added(0..50))]);
-    let failed = deliver(&destination, &context("r1"), rows, &Policy::default(), async |_, _| Err(broken())).await;
+    let failed = deliver(&destination, &context("r1"), rows, &Policy::default(), |_| Err(broken())).await;
     assert!(failed.unwrap_err().to_string().contains("disk full"));
     let rows = stream::iter([Ok(added(0..5)), Err(broken())]);
-    let failed = deliver(&destination, &context("r1"), rows, &Policy::default(), async |_, _| Ok(())).await;
+    let failed = deliver(&destination, &context("r1"), rows, &Policy::default(), |_| Ok(())).await;
     assert!(failed.unwrap_err().to_string().contains("disk full"));
 }
 
@@ -486,7 +521,8 @@ async fn a_delivery_runs_beside_other_tasks_on_a_blocking_thread() {
         runtime.block_on(async {
             let rows = stream::iter([Ok::<_, DestinationError>(added(0..20))]);
             let mut told = 0;
-            let report = deliver(&*destination, &context("r1"), rows, &Policy::default(), async |batch, _| {
+            let report = deliver(&*destination, &context("r1"), rows, &Policy::default(), |progress| {
+                let Progress::Settled { batch, .. } = progress else { return Ok(()) };
                 told += batch.len() as u64;
                 Ok(())
             })

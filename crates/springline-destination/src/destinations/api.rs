@@ -239,15 +239,19 @@ impl Reply {
     }
 }
 
-/// The rows of a batch as JSON objects, nulls explicit.
-pub(super) fn objects(batch: &Batch) -> Result<Vec<Map<String, Value>>, Answer> {
+/// The rows of a batch as JSON objects, nulls explicit but for those that the sync skips.
+pub(super) fn objects(context: &SyncContext, batch: &Batch) -> Result<Vec<Map<String, Value>>, Answer> {
     let mut rows = Vec::with_capacity(batch.len());
     let read = in_utc(&batch.fields).and_then(|fields| {
-        json_objects(&fields, |_, text| {
-            let row = serde_json::from_slice(text);
-            rows.push(row.map_err(|error| DestinationError::Batch { message: error.to_string() })?);
-            Ok(())
-        })
+        json_objects(
+            &fields,
+            |field| context.skips(field),
+            |_, text| {
+                let row = serde_json::from_slice(text);
+                rows.push(row.map_err(|error| DestinationError::Batch { message: error.to_string() })?);
+                Ok(())
+            },
+        )
     });
     read.map_err(|error| Answer::Fatal { code: "encoding".into(), message: error.to_string() })?;
     Ok(rows)
@@ -302,8 +306,8 @@ pub(super) fn without_receipt() -> Outcome {
 }
 
 /// The rows of a batch by field, each value as text.
-pub(super) fn texts(batch: &Batch) -> Result<Vec<HashMap<String, Option<String>>>, Answer> {
-    let objects = objects(batch)?;
+pub(super) fn texts(context: &SyncContext, batch: &Batch) -> Result<Vec<HashMap<String, Option<String>>>, Answer> {
+    let objects = objects(context, batch)?;
     let text = |value: Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text),

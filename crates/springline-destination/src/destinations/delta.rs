@@ -192,12 +192,16 @@ const fn letter(kind: ChangeKind) -> &'static str {
 
 fn write_jsonl(out: &mut BufWriter<File>, table: &RecordBatch) -> Result<(), WriteError> {
     let mut written = Ok(());
-    json_objects(table, |_, object| {
-        if written.is_ok() {
-            written = out.write_all(object).and_then(|()| out.write_all(b"\n"));
-        }
-        Ok(())
-    })?;
+    json_objects(
+        table,
+        |_| false,
+        |_, object| {
+            if written.is_ok() {
+                written = out.write_all(object).and_then(|()| out.write_all(b"\n"));
+            }
+            Ok(())
+        },
+    )?;
     Ok(written?)
 }
 

@@ -23,7 +23,7 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, JobEnd, JobState, Outcome, Removal, RemovalKind, Resources, SyncContext,
+    Effect, FieldRule, JobEnd, JobState, Nulls, Outcome, Removal, RemovalKind, Resources, SyncContext,
 };
 
 /// What the type declares.
@@ -53,6 +53,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     },
     removal: Removal::ByKey,
     removals: &[RemovalKind::Delete],
+    nulls: &[Nulls::Send],
     members_expire: None,
 };
 

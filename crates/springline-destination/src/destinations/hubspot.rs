@@ -19,8 +19,8 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind, Resources, SyncContext,
-    Usage, http,
+    FieldRule, FieldSpec, Limits, Mode, Normaliser, Nulls, Operation, Outcome, Removal, RemovalKind, Resources,
+    SyncContext, Usage, http,
 };
 
 /// What the type declares.
@@ -55,6 +55,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByReceipt,
     removals: &[RemovalKind::LeaveList, RemovalKind::Archive, RemovalKind::Erase],
+    nulls: &[Nulls::Clear, Nulls::Skip],
     members_expire: None,
 };
 
@@ -142,7 +143,7 @@ impl Destination for HubSpot {
     async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
         let sent = match batch.operation() {
             Some(Operation::Delete) => self.remove(context.removal(&SPEC), batch).await,
-            _ => self.upsert(batch).await,
+            _ => self.upsert(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
     }
@@ -164,11 +165,11 @@ impl HubSpot {
         }
     }
 
-    async fn upsert(&self, batch: &Batch) -> Result<Answer, Answer> {
+    async fn upsert(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
         let mut rows: Vec<(Outcome, Option<String>)> = Vec::with_capacity(batch.len());
         let mut inputs = Vec::with_capacity(batch.len());
         let mut seen = HashSet::new();
-        for (row, mut properties) in api::texts(batch)?.into_iter().enumerate() {
+        for (row, mut properties) in api::texts(context, batch)?.into_iter().enumerate() {
             let id = properties.remove(&self.id_property).flatten().filter(|id| !id.is_empty());
             let refusal = match &id {
                 None => Some(api::unidentified()),
@@ -178,7 +179,7 @@ impl HubSpot {
             };
             rows.push((refusal.clone().unwrap_or_else(no_result), None));
             if refusal.is_none() {
-                let properties = self.properties(properties);
+                let properties = self.properties(context, properties);
                 inputs.push(json!({
                     "idProperty": self.id_property,
                     "objectWriteTraceId": trace(row),
@@ -199,10 +200,10 @@ impl HubSpot {
         Ok(Answer::WithReceipts(rows))
     }
 
-    fn properties(&self, properties: HashMap<String, Option<String>>) -> Map<String, Value> {
+    fn properties(&self, context: &SyncContext, properties: HashMap<String, Option<String>>) -> Map<String, Value> {
         let kept = properties.into_iter().filter_map(|(name, value)| match value {
             Some(value) => Some((name, json!(value))),
-            None => self.clear.then(|| (name, json!(""))),
+            None => context.clears(&name, self.clear).then(|| (name, json!(""))),
         });
         let mut kept: Vec<_> = kept.collect();
         kept.sort_by(|one, other| one.0.cmp(&other.0));

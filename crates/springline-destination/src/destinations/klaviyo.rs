@@ -22,7 +22,7 @@ use crate::normalise::sha256_hex;
 use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind,
+    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Nulls, Operation, Outcome, Removal, RemovalKind,
     Resources, RowEnd, SyncContext, Usage, http,
 };
 
@@ -73,6 +73,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByReceipt,
     removals: &[RemovalKind::LeaveList],
+    nulls: &[Nulls::Clear, Nulls::Skip],
     members_expire: None,
 };
 
@@ -220,7 +221,7 @@ impl Klaviyo {
     }
 
     async fn import(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
-        let rows: Vec<_> = api::objects(batch)?.into_iter().map(|row| self.profile(row)).collect();
+        let rows: Vec<_> = api::objects(context, batch)?.into_iter().map(|row| self.profile(context, row)).collect();
         let profiles: Vec<_> =
             rows.iter().flatten().map(|attributes| json!({ "type": "profile", "attributes": attributes })).collect();
         if profiles.is_empty() {
@@ -247,11 +248,11 @@ impl Klaviyo {
     }
 
     /// The attributes of a profile; none where nothing identifies it.
-    fn profile(&self, row: Map<String, Value>) -> Option<Map<String, Value>> {
+    fn profile(&self, context: &SyncContext, row: Map<String, Value>) -> Option<Map<String, Value>> {
         let (mut attributes, mut location, mut properties) = (Map::new(), Map::new(), Map::new());
         for (name, value) in row {
             let identifier = IDENTIFIERS.contains(&name.as_str());
-            if value.is_null() && (identifier || !self.clear) {
+            if value.is_null() && (identifier || !context.clears(&name, self.clear)) {
                 continue;
             }
             if let Some(part) = name.strip_prefix("location.") {

@@ -21,8 +21,8 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind, Resources, SyncContext,
-    http,
+    FieldRule, FieldSpec, Limits, Mode, Normaliser, Nulls, Operation, Outcome, Removal, RemovalKind, Resources,
+    SyncContext, http,
 };
 
 /// What the type declares.
@@ -64,6 +64,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByReceipt,
     removals: &[RemovalKind::Archive, RemovalKind::LeaveList, RemovalKind::Erase],
+    nulls: &[Nulls::Clear, Nulls::Skip],
     members_expire: None,
 };
 
@@ -140,7 +141,7 @@ impl Destination for Mailchimp {
     async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
         let sent = match batch.operation() {
             Some(Operation::Delete) => self.remove(context.removal(&SPEC), batch).await,
-            _ => self.upsert(batch).await,
+            _ => self.upsert(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
     }
@@ -162,8 +163,8 @@ impl Mailchimp {
         }
     }
 
-    async fn upsert(&self, batch: &Batch) -> Result<Answer, Answer> {
-        let members: Vec<_> = api::objects(batch)?.into_iter().map(|row| self.member(row)).collect();
+    async fn upsert(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
+        let members: Vec<_> = api::objects(context, batch)?.into_iter().map(|row| self.member(context, row)).collect();
         // A member whose address has changed is known by the old one.
         for (member, receipt) in members.iter().zip(&batch.receipts) {
             if let (Some(member), Some(old)) = (member, receipt)
@@ -196,14 +197,14 @@ impl Mailchimp {
         Ok(Answer::WithReceipts(addresses.iter().zip(repeats).map(row).collect()))
     }
 
-    fn member(&self, row: Map<String, Value>) -> Option<Map<String, Value>> {
+    fn member(&self, context: &SyncContext, row: Map<String, Value>) -> Option<Map<String, Value>> {
         let (mut member, mut merge_fields) = (Map::new(), Map::new());
         for (name, value) in row {
             if ATTRIBUTES.contains(&name.as_str()) {
                 if !value.is_null() {
                     member.insert(name, value);
                 }
-            } else if !value.is_null() || self.clear {
+            } else if !value.is_null() || context.clears(&name, self.clear) {
                 merge_fields.insert(name, if value.is_null() { json!("") } else { value });
             }
         }

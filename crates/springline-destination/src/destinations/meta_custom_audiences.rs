@@ -25,7 +25,7 @@ use crate::config::Options;
 use crate::spec::option;
 use crate::{
     Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec, Effect,
-    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Operation, Outcome, Removal, RemovalKind,
+    FieldRule, FieldSpec, JobEnd, JobState, Limits, Mode, Normaliser, Nulls, Operation, Outcome, Removal, RemovalKind,
     Resources, SyncContext, Usage,
 };
 
@@ -79,6 +79,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     effect: Effect::IdempotentByKey,
     removal: Removal::ByReceipt,
     removals: &[RemovalKind::LeaveList, RemovalKind::Erase],
+    nulls: &[Nulls::Send],
     members_expire: None,
 };
 
@@ -186,7 +187,7 @@ impl Destination for Meta {
             Some(Operation::Delete) if context.replaces.is_some() => Ok(Answer::Ok),
             Some(Operation::Delete) => self.remove(context, batch).await,
             _ if context.replaces.is_some() => self.hold(context, batch, attempt).await,
-            _ => self.add(batch).await,
+            _ => self.add(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
     }
@@ -225,8 +226,8 @@ impl Meta {
     }
 
     /// Adds the rows, after the old identifiers of those that have others now are taken away.
-    async fn add(&self, batch: &Batch) -> Result<Answer, Answer> {
-        let rows = Rows::of(batch)?;
+    async fn add(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
+        let rows = Rows::of(context, batch)?;
         // Of a row that has no identifier any more the old ones go as well.
         let outdated = rows.members.iter().zip(&batch.receipts).filter_map(|(member, receipt)| {
             let receipt = receipt.as_ref()?;
@@ -271,7 +272,7 @@ impl Meta {
 
     /// Holds the rows of a replacement back and sends those that were held.
     async fn hold(&self, context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Result<Answer, Answer> {
-        let rows = Rows::of(batch)?;
+        let rows = Rows::of(context, batch)?;
         let id = session_id(&context.run_id);
         let accepted = rows.answer(&Outcome::Accepted { job: id.to_string(), row: None });
         if rows.members.iter().flatten().count() == 0 {
@@ -334,8 +335,8 @@ struct Member {
 }
 
 impl Rows {
-    fn of(batch: &Batch) -> Result<Self, Answer> {
-        let objects = api::objects(batch)?;
+    fn of(context: &SyncContext, batch: &Batch) -> Result<Self, Answer> {
+        let objects = api::objects(context, batch)?;
         let schema = batch.fields.schema().fields().iter().map(|field| field.name().clone()).collect();
         Ok(Self { schema, members: objects.into_iter().map(member).collect() })
     }

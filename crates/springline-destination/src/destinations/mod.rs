@@ -9,6 +9,7 @@ mod hubspot;
 mod klaviyo;
 mod mailchimp;
 mod meta_custom_audiences;
+mod warehouse_table;
 mod webhook;
 
 use std::sync::Arc;
@@ -16,15 +17,19 @@ use std::sync::Arc;
 use crate::config::Options;
 use crate::{Destination, DestinationConfig, DestinationError, DestinationSpec};
 
+pub use warehouse_table::{WarehouseTableOptions, warehouse_table};
+
 type Connect = fn(&DestinationConfig, &Options<'_>) -> Result<Arc<dyn Destination>, DestinationError>;
 
-/// Type, and how one is made. In the order of their names.
+/// Type, and how one is made. In the order of their names. A type that stands on what this crate must not know is
+/// declared here like the others; its `connect` gives [`DestinationError::MadeByCaller`].
 const REGISTRY: &[(&DestinationSpec, Connect)] = &[
     (&file::SPEC, file::connect),
     (&hubspot::SPEC, hubspot::connect),
     (&klaviyo::SPEC, klaviyo::connect),
     (&mailchimp::SPEC, mailchimp::connect),
     (&meta_custom_audiences::SPEC, meta_custom_audiences::connect),
+    (&warehouse_table::SPEC, warehouse_table::connect),
     (&webhook::SPEC, webhook::connect),
 ];
 
@@ -46,8 +51,8 @@ pub fn specs() -> &'static [&'static DestinationSpec] {
 /// Makes the destination that `config` describes. It connects to nothing yet: see [`Destination::check`].
 ///
 /// # Errors
-/// [`DestinationError::UnknownKind`], or [`DestinationError::Option`] for an option that is unknown, missing or unusable.
-/// No error holds an option's value.
+/// [`DestinationError::UnknownKind`], or [`DestinationError::Option`] for an option that is unknown, missing or unusable;
+/// [`DestinationError::MadeByCaller`] for a type that is made from its options elsewhere. No error holds an option's value.
 pub fn connect(config: DestinationConfig) -> Result<Arc<dyn Destination>, DestinationError> {
     let Some((spec, connect)) = REGISTRY.iter().find(|(spec, _)| spec.name == config.kind) else {
         let known: Vec<_> = specs().iter().map(|spec| spec.name).collect();

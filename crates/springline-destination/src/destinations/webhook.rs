@@ -30,7 +30,7 @@ use crate::encode::{in_utc, json_objects, json_string};
 use crate::spec::option;
 use crate::{
     ALL_MODES, Answer, Attempt, Batch, BatchLimits, Destination, DestinationConfig, DestinationError, DestinationSpec,
-    Effect, FieldRule, Limits, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http,
+    Effect, FieldRule, Limits, Nulls, Operation, Outcome, Removal, RemovalKind, SyncContext, Usage, http, request_name,
 };
 
 /// What the type declares.
@@ -63,6 +63,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     },
     removal: Removal::ByKey,
     removals: &[RemovalKind::Delete],
+    nulls: &[Nulls::Send, Nulls::Skip],
     members_expire: None,
 };
 
@@ -183,7 +184,7 @@ impl Destination for Webhook {
             let message = "a batch cannot be written as JSON: a mapped field has a type that JSON lacks".to_owned();
             return Answer::Fatal { code: "encoding".into(), message };
         };
-        let id = message_id(context, operation, batch);
+        let id = message_id(context, operation, batch, attempt);
         let body = Bytes::from(body);
         let mut request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         if let Some(authorization) = &self.authorization {
@@ -219,7 +220,8 @@ fn body(context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Result<Vec<u
     out.extend_from_slice(format!(",\"batch\":{request},\"op\":\"{word}\",\"rows\":[").as_bytes());
     match operation {
         Operation::Upsert => {
-            json_objects(&in_utc(&batch.fields)?, |row, fields| write_row(&mut out, batch, row, fields))?
+            let skips = |field: &str| context.skips(field);
+            json_objects(&in_utc(&batch.fields)?, skips, |row, fields| write_row(&mut out, batch, row, fields))?;
         }
         Operation::Delete => (0..batch.len()).try_for_each(|row| write_row(&mut out, batch, row, b"null"))?,
     }
@@ -240,21 +242,26 @@ fn write_row(out: &mut Vec<u8>, batch: &Batch, row: usize, fields: &[u8]) -> Res
 }
 
 /// The same for every try of the same rows, also by the next run after a crash: what a receiver tells repeats by. The
-/// last run that ended is part of it, so that a later change back to an earlier payload is a message of its own.
-fn message_id(context: &SyncContext, operation: Operation, batch: &Batch) -> String {
-    // The texts are put together first: hashed one by one they cost twice as much.
-    let mut texts = Vec::with_capacity(128 * (batch.len() + 1));
+/// request that held a row first is part of it, so that a later change back to an earlier payload is a message of its
+/// own.
+fn message_id(context: &SyncContext, operation: Operation, batch: &Batch, attempt: &Attempt) -> String {
+    // Put together first, so that the hash takes them in one piece.
+    let mut texts = Vec::with_capacity(192 * (batch.len() + 1));
     let mut add = |text: &str| {
         // The length first: no two lists of texts may run into the same bytes.
         texts.extend_from_slice(&(text.len() as u64).to_be_bytes());
         texts.extend_from_slice(text.as_bytes());
     };
     add(&context.sync);
-    add(context.previous_run.as_deref().unwrap_or_default());
     add(operation.as_str());
-    for change in batch.changes() {
+    let this = request_name(&context.run_id, attempt.request);
+    // A repeat may have its rows in another order.
+    let mut rows: Vec<_> = batch.changes().zip(&batch.repeat_of).collect();
+    rows.sort_unstable_by_key(|(change, _)| change.key);
+    for (change, repeat_of) in rows {
         add(change.key);
         add(change.payload_hash);
+        add(repeat_of.as_deref().unwrap_or(&this));
     }
     let digest = Sha256::digest(&texts);
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

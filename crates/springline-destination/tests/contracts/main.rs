@@ -24,8 +24,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use springline_destination::{
     Answer, Attempt, Batch, ChangeKind, Destination, DestinationConfig, DestinationError, DestinationSpec, FieldSpec,
-    JobEnd, JobState, Limits, Mode, Outcome, Policy, RemovalKind, Resources, RowEnd, SyncContext, Usage, Weight,
-    connect, deliver, specs,
+    JobEnd, JobState, Limits, Mode, Nulls, Outcome, Policy, Progress, RemovalKind, Resources, RowEnd, SyncContext,
+    Usage, Weight, connect, deliver, specs,
 };
 
 type Row = serde_json::Map<String, Value>;
@@ -52,6 +52,9 @@ struct Case {
     #[serde(default = "upsert")]
     mode: Mode,
     removal: Option<RemovalKind>,
+    /// What empty values do, by field.
+    #[serde(default)]
+    nulls: BTreeMap<String, Nulls>,
     replaces: Option<u64>,
     /// Each with `key`, `op`, maybe `receipt`, and its fields.
     #[serde(default)]
@@ -312,13 +315,13 @@ async fn run(destination: &dyn Destination, case: &Case) -> Result<Ended, Destin
     let context = SyncContext {
         sync: "vips".into(),
         run_id: "r1".into(),
-        previous_run: None,
         mode: case.mode,
         key_field: "id".into(),
         fields: rows.fields.schema(),
         as_of: "2026-01-01T00:00:00Z".into(),
         resources: BTreeMap::new(),
         removal: case.removal,
+        nulls: case.nulls.clone(),
         replaces: case.replaces,
     };
     if let Some(job) = &case.poll {
@@ -333,7 +336,8 @@ async fn run(destination: &dyn Destination, case: &Case) -> Result<Ended, Destin
         ..Policy::default()
     };
     let rows = stream::iter([Ok::<_, DestinationError>(rows)]);
-    let report = deliver(destination, &context, rows, &policy, async |batch, outcomes| {
+    let report = deliver(destination, &context, rows, &policy, |progress| {
+        let Progress::Settled { batch, outcomes, .. } = progress else { return Ok(()) };
         for ((key, outcome), receipt) in batch.keys.iter().zip(outcomes).zip(&batch.receipts) {
             assert!(ended.outcomes.insert(key.clone(), shown(outcome)).is_none(), "{key} was told twice");
             receipt.clone().map(|receipt| ended.receipts.insert(key.clone(), receipt));
@@ -400,7 +404,7 @@ async fn hold(kind: &str, cases: &Cases, case: Case) {
 }
 
 /// Types that are not spoken to over a vendor's API.
-const WITHOUT_CONTRACT: [&str; 2] = ["file", "webhook"];
+const WITHOUT_CONTRACT: [&str; 3] = ["file", "warehouse_table", "webhook"];
 
 fn cases_of(kind: &str) -> (Cases, Vec<Case>) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/destinations");

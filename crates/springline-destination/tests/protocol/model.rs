@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::rules::{Protocol, World};
+
 /// Number of keys.
 pub(crate) const KEYS: usize = 2;
 
@@ -14,104 +16,13 @@ pub(crate) type Value = u8;
 /// A ledger entry that is known to be possibly untrue: it differs from every value.
 const DOUBT: Value = 9;
 
-/// The rules that a run follows. [`Protocol::AS_BUILT`] is the product's; a test breaks one after the other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Protocol {
-    /// An outcome is on disk before anything depends on it.
-    pub(crate) flushes: bool,
-    /// An outcome is written when the destination has told it, not when the row is sent.
-    pub(crate) waits_for_the_answer: bool,
-    /// The journal is cleared after the ledger has it, not before.
-    pub(crate) clears_last: bool,
-    /// A run takes in what a run that died has left.
-    pub(crate) recovers: bool,
-    /// A run sends nothing while a job of an earlier one has not ended.
-    pub(crate) waits_for_jobs: bool,
-    /// One run at a time.
-    pub(crate) lease: bool,
-    /// A row is noted as on its way before it is sent; without an outcome its ledger entry is in doubt.
-    pub(crate) notes_what_is_sent: bool,
-    /// For the ids of requests a run has ended before its journal is cleared, also one that died.
-    pub(crate) ends_before_clearing: bool,
-    /// A journal that another host's run has overtaken puts its rows in doubt, and is not believed.
-    pub(crate) doubts_overtaken_journals: bool,
-}
-
-impl Protocol {
-    pub(crate) const AS_BUILT: Self = Self {
-        flushes: true,
-        waits_for_the_answer: true,
-        clears_last: true,
-        recovers: true,
-        waits_for_jobs: true,
-        lease: true,
-        notes_what_is_sent: false,
-        ends_before_clearing: false,
-        doubts_overtaken_journals: false,
-    };
-    /// With all that the search found to be needed.
-    pub(crate) const MENDED: Self = Self {
-        notes_what_is_sent: true,
-        ends_before_clearing: true,
-        doubts_overtaken_journals: true,
-        ..Self::AS_BUILT
-    };
-}
-
-/// What may happen around the runs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct World {
-    pub(crate) hosts: usize,
-    pub(crate) concurrency: usize,
-    /// Crashes at most.
-    pub(crate) crashes: u8,
-    /// Changes of what is wanted, after the first wish.
-    pub(crate) edits: u8,
-    /// Whether wishes may go back to a value that was there before.
-    pub(crate) reverts: bool,
-    /// Requests that get no answer and end their run.
-    pub(crate) losses: u8,
-    /// Rows are taken as jobs that end later.
-    pub(crate) jobs: bool,
-    /// Jobs may end in another order than they came in.
-    pub(crate) overtaking: bool,
-    /// Jobs that end without their row at most.
-    pub(crate) failed_jobs: u8,
-    /// The destination drops a request whose id it knows.
-    pub(crate) deduplicates: bool,
-    /// Value 2 of key 0 is refused.
-    pub(crate) refuses: bool,
-    /// What was on its way at a crash may arrive at any later time.
-    pub(crate) late: bool,
-    /// A lease may run out while its holder only sleeps.
-    pub(crate) sleepers: bool,
-}
-
-impl World {
-    pub(crate) const CALM: Self = Self {
-        hosts: 1,
-        concurrency: 2,
-        crashes: 2,
-        edits: 2,
-        reverts: false,
-        losses: 0,
-        jobs: false,
-        overtaking: false,
-        failed_jobs: 1,
-        deduplicates: false,
-        refuses: false,
-        late: false,
-        sleepers: false,
-    };
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Row {
     key: usize,
     value: Value,
 }
 
-/// What a destination tells a repeat by: the last run that ended, and the row.
+/// What a destination tells a repeat by: the run that sent the row first, and the row.
 type Id = (u8, Row);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -123,7 +34,8 @@ enum Outcome {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Line {
-    Sent(Row),
+    /// A row that is about to leave, and the run that has sent it first.
+    Sent(Row, u8),
     Ended(Row, Outcome),
     Job(u8, JobEnd),
 }
@@ -158,7 +70,6 @@ enum Phase {
 struct Process {
     phase: Phase,
     run: u8,
-    epoch: u8,
     todo: Vec<Row>,
     flight: Vec<Request>,
     /// Lines that are not on disk yet.
@@ -185,9 +96,10 @@ enum Job {
 pub(crate) struct State {
     wanted: [Value; KEYS],
     ledger: [Value; KEYS],
+    /// The value on its way that put an entry in doubt, and the run that has sent it first.
+    doubt: [Option<(Value, u8)>; KEYS],
     /// The value that was refused for good.
     refused: [Option<Value>; KEYS],
-    epoch: u8,
     runs: u8,
     lease: Option<usize>,
     turn: u8,
@@ -244,8 +156,8 @@ impl Machine {
         State {
             wanted: [1; KEYS],
             ledger: [0; KEYS],
+            doubt: [None; KEYS],
             refused: [None; KEYS],
-            epoch: 0,
             runs: 0,
             lease: None,
             turn: 0,
@@ -388,12 +300,13 @@ impl Machine {
     }
 
     fn send(&self, next: &mut State, h: usize, place: usize) {
+        let row = next.process(h).todo.remove(place);
+        let repeat_of = next.doubt[row.key].filter(|(value, _)| *value == row.value).map(|(_, run)| run);
         let process = next.process(h);
-        let row = process.todo.remove(place);
-        let id = (process.epoch, row);
-        process.flight.push(Request { row, id, answer: None });
+        let first = if self.protocol.ids_name_runs { repeat_of.unwrap_or(process.run) } else { 0 };
+        process.flight.push(Request { row, id: (first, row), answer: None });
         if self.protocol.notes_what_is_sent {
-            next.hosts[h].journal.push(Line::Sent(row));
+            next.hosts[h].journal.push(Line::Sent(row, first));
         }
         if !self.protocol.waits_for_the_answer {
             next.hosts[h].journal.push(Line::Ended(row, Outcome::Delivered));
@@ -440,12 +353,6 @@ impl Machine {
             Phase::Recover => self.recover(next, h),
             Phase::TakeIn(earlier) => {
                 self.take_in(next, h);
-                if self.protocol.ends_before_clearing {
-                    next.epoch = next.process(h).run;
-                    next.process(h).epoch = next.epoch;
-                    next.runs += 1;
-                    next.process(h).run = next.runs;
-                }
                 next.process(h).phase = match (earlier, self.protocol.clears_last) {
                     (_, true) => Phase::Clear(earlier),
                     (true, false) => Phase::Compare,
@@ -475,12 +382,7 @@ impl Machine {
                 self.note_ended_jobs(next, h);
                 self.begin_to_take_in(next, h, false);
             }
-            Phase::Record => {
-                if !self.protocol.ends_before_clearing {
-                    next.epoch = next.process(h).run;
-                }
-                end(next, h);
-            }
+            Phase::Record => end(next, h),
         }
     }
 
@@ -525,17 +427,19 @@ impl Machine {
             .collect();
         for line in &lines {
             match *line {
-                Line::Ended(row, _) | Line::Sent(row) if overtaken => next.ledger[row.key] = DOUBT,
-                Line::Sent(row) => {
+                Line::Ended(row, _) if overtaken => next.ledger[row.key] = DOUBT,
+                Line::Sent(row, first) => {
                     let ended = lines.iter().any(|line| matches!(line, Line::Ended(other, _) if *other == row));
-                    if !ended {
+                    if overtaken || !ended {
                         next.ledger[row.key] = DOUBT;
+                        next.doubt[row.key] = Some((row.value, first));
                     }
                 }
                 Line::Ended(row, Outcome::Refused) => next.refused[row.key] = Some(row.value),
                 Line::Ended(_, Outcome::Accepted(job)) if ends.get(&job) != Some(&JobEnd::Done) => {}
                 Line::Ended(row, _) => {
                     next.ledger[row.key] = row.value;
+                    next.doubt[row.key] = None;
                     next.refused[row.key] = None;
                 }
                 Line::Job(..) => {}
@@ -629,7 +533,6 @@ fn begin(next: &mut State, h: usize) {
     next.hosts[h].process = Some(Process {
         phase: Phase::Recover,
         run: next.runs,
-        epoch: next.epoch,
         todo: Vec::new(),
         flight: Vec::new(),
         unflushed: Vec::new(),

@@ -41,15 +41,18 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
     let key = value(&decl.key, entity, &subject, context, out);
     let mut map = Vec::new();
     let mut complete = true;
-    for (field, text) in decl.map.0 {
-        let typed = text.and_then(|text| value(&text, entity, &subject, context, out));
+    for (field, entry) in decl.map.0 {
+        let nulls = entry.as_ref().and_then(|entry| entry.nulls.as_ref()).map(|nulls| nulls.value);
+        let typed = entry.and_then(|entry| value(&entry.value, entity, &subject, context, out));
         if let Some(refusal) = refuse_field(&field, &decl.key, typed.as_ref(), key.as_ref()) {
             out.push(refusal);
             complete = false;
             continue;
         }
         match typed {
-            Some(Typed { expr, pii, .. }) => map.push(Mapping { field: field.value, expr, pii, span: field.span }),
+            Some(Typed { expr, pii, .. }) => {
+                map.push(Mapping { field: field.value, expr, pii, nulls, span: field.span })
+            }
             None => complete = false,
         }
     }
@@ -71,6 +74,7 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         key: key.expr,
         map,
         guards,
+        removal: decl.removal.map(|removal| removal.value),
         audit: decl.audit.map_or_else(Audit::default, |audit| audit.value),
         tags: decl.tags.into_iter().map(|tag| tag.value).collect(),
         span: decl.name.span,
@@ -135,12 +139,43 @@ fn check_kind(decl: &SyncDecl, mode: Mode, kind: &DestinationKind, out: &mut Vec
         let hint = format!("its modes are {}", modes.join(", "));
         out.push(Diagnostic::error(Code::UnsupportedMode, span, message).hint(hint));
     }
+    check_removal(decl, mode, kind, out);
+    check_nulls(decl, kind, out);
     let before = out.len();
     check_fields(decl, kind, out);
     // A name that does not exist is often the missing one, misspelt.
     if out.len() == before {
         check_missing(decl, kind, out);
     }
+}
+
+/// What a removal is to mean.
+fn check_removal(decl: &SyncDecl, mode: Mode, kind: &DestinationKind, out: &mut Vec<Diagnostic>) {
+    let Some(removal) = &decl.removal else { return };
+    if mode != Mode::Mirror {
+        let message = format!("a sync of mode `{}` removes nothing", mode.name());
+        let hint = "leave `removal` out, or choose `mode: mirror`";
+        out.push(Diagnostic::error(Code::UnsupportedMode, removal.span, message).hint(hint));
+    } else if !kind.removals.contains(&removal.value) {
+        let message = format!("at destinations of type `{}` a removal cannot be `{}`", kind.name, removal.value.name());
+        let words = kind.removals.iter().map(|removal| removal.name());
+        out.push(Diagnostic::error(Code::UnsupportedMode, removal.span, message).hint(choice(words)));
+    }
+}
+
+/// What empty values are to do.
+fn check_nulls(decl: &SyncDecl, kind: &DestinationKind, out: &mut Vec<Diagnostic>) {
+    let nulls = decl.map.0.iter().filter_map(|(_, entry)| entry.as_ref()?.nulls.as_ref());
+    for nulls in nulls.filter(|nulls| !kind.nulls.contains(&nulls.value)) {
+        let message = format!("destinations of type `{}` cannot `{}` nulls", kind.name, nulls.value.name());
+        let hint = choice(kind.nulls.iter().map(|nulls| nulls.name()));
+        out.push(Diagnostic::error(Code::UnsupportedMode, nulls.span, message).hint(hint));
+    }
+}
+
+fn choice<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<_> = words.map(|word| format!("`{word}`")).collect();
+    if words.is_empty() { "it can none of it".to_owned() } else { format!("it can be {}", words.join(", ")) }
 }
 
 /// Fields that the destination does not have.

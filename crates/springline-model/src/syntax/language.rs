@@ -1,7 +1,7 @@
 //! The keys of the language. Each declaration is one mapping of the YAML; its text is that of the
 //! reference page.
 
-use crate::{Audit, Code, Diagnostic, Limit, Mode, Pii, RelationshipKind, Span, StatePlace};
+use crate::{Audit, Code, Diagnostic, Limit, Mode, Nulls, Pii, RelationshipKind, Removal, Span, StatePlace};
 
 use super::budget::{BudgetDecl, Money};
 use super::condition::ConditionDecl;
@@ -229,14 +229,26 @@ decl! {
         mode: Option<Spanned<Mode>>,
         /// The value that the destination's rows are told apart by.
         key: Spanned<String>,
+        /// What becomes of records that are no longer wanted: `delete`, `leave_list`, `archive` or `erase`, as far as the
+        /// destination's type can; if it is left out, what the type does first.
+        removal: Option<Spanned<Removal>>,
         /// The destination's fields and the expressions that fill them.
-        map: Entries<Spanned<String>>,
+        map: Entries<MappingEntry>,
         /// What stops a run before anything is sent.
         guards: Option<GuardsDecl>,
         /// What is recorded of a run: `runs` (its counts; if it is left out) or `rows` (which row went where and when, too).
         audit: Option<Spanned<Audit>>,
         /// Words by which `sync` commands choose it, as in `tag:ads`.
         tags: Vec<Spanned<String>>,
+    }
+
+    /// What fills a destination's field, in full.
+    MappingDecl {
+        /// The expression.
+        value: Spanned<String>,
+        /// What an empty value does: `send` (null is sent), `skip` (the record keeps what it has) or `clear` (the record's
+        /// field becomes empty), as far as the destination's type can.
+        nulls: Option<Spanned<Nulls>>,
     }
 
     /// What stops a run before anything is sent.
@@ -305,6 +317,27 @@ impl Decode for ColumnEntry {
     }
 }
 
+/// A mapped field: `field: expression`, or `field: { value: expression, nulls: … }`.
+#[derive(Debug, Clone)]
+pub(crate) struct MappingEntry {
+    pub value: Spanned<String>,
+    pub nulls: Option<Spanned<Nulls>>,
+}
+
+impl Decode for MappingEntry {
+    fn decode(node: &Node, out: &mut Vec<Diagnostic>) -> Option<Self> {
+        if matches!(node.kind, NodeKind::Mapping(_)) {
+            let MappingDecl { value, nulls } = MappingDecl::decode(node, out)?;
+            return Some(MappingEntry { value, nulls });
+        }
+        Some(MappingEntry { value: Spanned::decode(node, out)?, nulls: None })
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(<Spanned<String>>::shape, MappingDecl::shape)
+    }
+}
+
 /// Something that is written as one of a few words.
 pub(crate) trait Word: Copy + 'static {
     /// What it is called in a message.
@@ -344,6 +377,18 @@ impl Word for Mode {
     const WHAT: &'static str = "sync mode";
     const WORDS: &'static [&'static str] = &["upsert", "update", "insert", "mirror", "append"];
     const VALUES: &'static [Self] = Mode::ALL;
+}
+
+impl Word for Removal {
+    const WHAT: &'static str = "kind of removal";
+    const WORDS: &'static [&'static str] = &["delete", "leave_list", "archive", "erase"];
+    const VALUES: &'static [Self] = Removal::ALL;
+}
+
+impl Word for Nulls {
+    const WHAT: &'static str = "treatment of nulls";
+    const WORDS: &'static [&'static str] = &["send", "skip", "clear"];
+    const VALUES: &'static [Self] = Nulls::ALL;
 }
 
 impl Word for Audit {

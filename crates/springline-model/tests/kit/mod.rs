@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use springline_model::{
-    Checked, DestinationKind, EngineKind, Mode, OptionKind, PACKAGE_FILE, PackageSource, Registry, SHIPPED, check_with,
+    Checked, DestinationKind, EngineKind, Mode, Nulls, OptionKind, PACKAGE_FILE, PackageSource, Registry, Removal,
+    SHIPPED, check_with,
 };
 
 /// Engines and destinations with the options of the real ones.
@@ -23,6 +24,8 @@ pub fn registry() -> Registry {
         fields: fields.map(|f| f.iter().map(|f| (*f).to_owned()).collect()),
         required: Vec::new(),
         identifiers: fields.map(|f| vec![f[0].to_owned()]).unwrap_or_default(),
+        removals: vec![Removal::Delete],
+        nulls: vec![Nulls::Send],
     };
     let webhook = &[
         "secret",

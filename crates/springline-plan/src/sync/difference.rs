@@ -2,15 +2,20 @@
 //! sync's mode, and not while a refusal holds a row back.
 
 use jiff::{SignedDuration, Timestamp};
-use springline_ir::{Body, Cte, Expr, ExprKind, FunctionId, JoinKind, Literal, OrderBy, OutputColumn, Query, Select};
-use springline_ir::{RelExpr, Type};
+use springline_ir::{Body, ColumnRef, Cte, Expr, ExprKind, FunctionId, JoinKind, Literal, OrderBy, OutputColumn};
+use springline_ir::{Query, RelExpr, Select, Type};
 use springline_model::Mode;
 
-use super::{CHANGE, DesiredColumn, HASH, KEY, SyncOptions};
+use super::RECEIPT as OUR_RECEIPT;
+use super::{CHANGE, DesiredColumn, HASH, KEY, REPEAT_OF, SyncOptions};
 use super::{count, is_null, join, key_of, same_key, string};
 use crate::build::{column, output};
 use crate::members::{aggregate, from_cte, from_table, query};
-use crate::state::StateTables;
+use crate::state::{IN_DOUBT, IN_DOUBT_REQUEST, RECEIPT, StateTables};
+
+/// Columns of the difference that come from the ledger.
+const DOUBT: &str = "_in_doubt";
+const DOUBT_REQUEST: &str = "_in_doubt_request";
 
 /// How long a row that was refused for a reason that may pass is left alone: after its first refusal, after its
 /// second and so on, in minutes. The last one holds for all further ones.
@@ -29,13 +34,16 @@ impl Difference<'_> {
     /// cannot clash with ours: the checker keeps the leading underscore for us.
     fn all(&self, fields: &[DesiredColumn]) -> Select {
         let hash = |alias: &str| column(alias, HASH, Type::String);
+        let ledger = |name: &str| column("l", name, Type::String);
         let same = if self.options.full_resync { "repeated" } else { "unchanged" };
         let change = Expr {
             kind: ExprKind::Case {
                 branches: vec![
-                    (is_null(key_of("l")), string("added")),
+                    // A row that is only in doubt is not at the destination for certain, and may have to be taken away.
                     (is_null(key_of("d")), string("removed")),
+                    (is_null(hash("l")), string("added")),
                     (Expr::compare(FunctionId::NE, hash("d"), hash("l")), string("changed")),
+                    (is_known(ledger(IN_DOUBT)), string("changed")),
                 ],
                 otherwise: Some(Box::new(string(same))),
             },
@@ -44,7 +52,10 @@ impl Difference<'_> {
         let mut columns = vec![
             output(KEY, key_of("d").or_else(key_of("l"))),
             output(CHANGE, change),
-            output(HASH, hash("d").or_else(hash("l"))),
+            output(HASH, hash("d").or_else(hash("l")).or_else(string(""))),
+            output(OUR_RECEIPT, ledger(RECEIPT)),
+            output(DOUBT, ledger(IN_DOUBT)),
+            output(DOUBT_REQUEST, ledger(IN_DOUBT_REQUEST)),
         ];
         columns.extend(fields.iter().map(|field| output(&field.name, column("d", &field.name, field.ty.clone()))));
         Select {
@@ -80,33 +91,65 @@ impl Difference<'_> {
         self.with_refusals(fields, JoinKind::Left, Some(holds), select)
     }
 
-    /// How many rows of each change, held back or not: `_change`, `held`, `rows`.
+    /// How many rows of each change, held back or not, in doubt or not: `_change`, `held`, `in_doubt`, `rows`.
     pub(super) fn counts(&self) -> Query {
-        let held = Expr::call(FunctionId::IS_NOT_NULL, vec![key_of("r")], Type::Boolean);
+        let held = is_known(key_of("r"));
+        let in_doubt = is_known(column("c", DOUBT, Type::String));
         let change = column("c", CHANGE, Type::String);
-        let columns = vec![output(CHANGE, change.clone()), output("held", held.clone()), output("rows", count())];
-        let select = Select { group_by: vec![change, held], ..Select::new(from_cte("difference", "c"), columns) };
-        self.held_back(&[], select)
+        let columns = vec![
+            output(CHANGE, change.clone()),
+            output("held", held.clone()),
+            output(IN_DOUBT, in_doubt.clone()),
+            output("rows", count()),
+        ];
+        let group_by = vec![change, held, in_doubt];
+        self.held_back(&[], Select { group_by, ..Select::new(from_cte("difference", "c"), columns) })
     }
 
-    /// The rows to send: `_key`, `_change`, `_hash`, the mapped fields.
+    /// The rows to send that are not in doubt: `_key`, `_change`, `_hash`, `_receipt`, `_repeat_of` (null), the mapped
+    /// fields.
     pub(super) fn changes(&self) -> Query {
-        let mut columns = ours();
-        columns.extend(self.fields.iter().map(|field| output(&field.name, column("c", &field.name, field.ty.clone()))));
-        let select = Select { filter: self.is_sent(), ..Select::new(from_cte("difference", "c"), columns) };
-        self.held_back(self.fields, select)
+        self.to_send(is_null(column("c", DOUBT, Type::String)), Expr::null(Type::String), Vec::new())
     }
 
-    /// The first rows of one change that would be sent, in the order of the key: as [`Difference::changes`].
+    /// The rows to send that are in doubt, as [`Difference::changes`] and with the request that has held the same
+    /// change; those of one request one after another.
+    pub(super) fn doubtful(&self) -> Query {
+        let doubt = || column("c", DOUBT, Type::String);
+        let of = |name: &str| column("c", name, Type::String);
+        let is_same = Expr::compare(FunctionId::EQ, doubt(), change_text(operation(), of(HASH)));
+        let repeat_of = Expr {
+            kind: ExprKind::Case { branches: vec![(is_same, of(DOUBT_REQUEST))], otherwise: None },
+            ty: Type::String,
+        };
+        let order = [repeat_of.clone(), key_of("c")].map(|expr| OrderBy { expr, descending: false });
+        self.to_send(is_known(doubt()), repeat_of, order.into())
+    }
+
+    fn to_send(&self, which: RelExpr, repeat_of: RelExpr, order_by: Vec<OrderBy<ColumnRef>>) -> Query {
+        let mut columns = ours();
+        columns.push(output(OUR_RECEIPT, column("c", OUR_RECEIPT, Type::String)));
+        columns.push(output(REPEAT_OF, repeat_of));
+        columns.extend(self.mapped());
+        let filter = Expr::all(self.is_sent().into_iter().chain([which]));
+        self.held_back(self.fields, Select { filter, order_by, ..Select::new(from_cte("difference", "c"), columns) })
+    }
+
+    fn mapped(&self) -> impl Iterator<Item = OutputColumn> {
+        self.fields.iter().map(|field| output(&field.name, column("c", &field.name, field.ty.clone())))
+    }
+
+    /// The first rows of one change that would be sent, in the order of the key: `_key`, `_change`, `_hash`, the mapped
+    /// fields.
     pub(super) fn sample(&self, change: &str, rows: u64) -> Query {
-        let mut query = self.changes();
-        if let Body::Select(select) = &mut query.body {
-            let is_it = Expr::compare(FunctionId::EQ, column("c", CHANGE, Type::String), string(change));
-            select.filter = Expr::all(select.filter.take().into_iter().chain([is_it]));
-            select.order_by = vec![OrderBy { expr: key_of("c"), descending: false }];
-            select.limit = Some(rows);
-        }
-        query
+        let is_it = Expr::compare(FunctionId::EQ, column("c", CHANGE, Type::String), string(change));
+        let select = Select {
+            filter: Expr::all(self.is_sent().into_iter().chain([is_it])),
+            order_by: vec![OrderBy { expr: key_of("c"), descending: false }],
+            limit: Some(rows),
+            ..Select::new(from_cte("difference", "c"), ours().into_iter().chain(self.mapped()).collect())
+        };
+        self.held_back(self.fields, select)
     }
 
     /// What tells the rows to send from any others: their number, and two sums of hashes over key, change and
@@ -141,6 +184,15 @@ impl Difference<'_> {
 
 fn ours() -> Vec<OutputColumn> {
     [KEY, CHANGE, HASH].map(|name| output(name, column("c", name, Type::String))).into()
+}
+
+fn is_known(expr: RelExpr) -> RelExpr {
+    Expr::call(FunctionId::IS_NOT_NULL, vec![expr], Type::Boolean)
+}
+
+/// A change as the ledger keeps one that is in doubt.
+fn change_text(operation: RelExpr, hash: RelExpr) -> RelExpr {
+    super::concat(super::concat(operation, string(":")), hash)
 }
 
 fn is_one_of(value: RelExpr, words: &[&str]) -> RelExpr {

@@ -1,16 +1,18 @@
 //! How acknowledgements and refusals get from where the journal is loaded into the ledger, the rejected rows and the
 //! record of deliveries. Every statement may run again on the same rows.
 
-use springline_ir::{Body, Expr, FunctionId, JoinKind, Literal, Merge, Query, RelExpr, Select, Statement, TableName};
+use springline_ir::{
+    Body, Expr, ExprKind, FunctionId, JoinKind, Literal, Merge, Query, RelExpr, Select, Statement, TableName,
+};
 use springline_ir::{OrderBy, Type};
 use springline_model::Sync;
 
-use super::{KEY, is_null, join, key_of, same_key, string};
+use super::{HASH, KEY, is_null, join, key_of, same_key, string};
 use crate::Context;
 use crate::build::{column, output};
 use crate::members::{from_table, query};
 use crate::records::{deliveries_columns, deliveries_table};
-use crate::state::{StateTables, ledger_columns, outcome_columns, rejected_columns};
+use crate::state::{IN_DOUBT, RECEIPT, StateTables, ledger_columns, outcome_columns, rejected_columns};
 
 /// Takes the acknowledged rows into the ledger: by a merge where the dialect has one, else by writing
 /// the ledger anew.
@@ -41,21 +43,34 @@ pub(super) fn acknowledge(context: Context<'_>, tables: &StateTables) -> Stateme
     Statement::ReplaceTable { table: tables.ledger.clone(), query }
 }
 
-/// Of the outcomes of a run that died, those that are not older than what the ledger knows: another machine may have
-/// delivered the same key since.
-pub(super) fn newest(tables: &StateTables) -> Statement {
-    let columns = outcome_columns();
+/// The outcomes as the ledger needs them: none that is older than what it knows of its key, for another machine may have
+/// delivered since; and a row in doubt keeps what was acknowledged of it.
+pub(super) fn reconcile(tables: &StateTables) -> Statement {
     let sent_at = |alias: &str| column(alias, "sent_at", Type::Timestamp);
     let newer = Expr::compare(FunctionId::LE, sent_at("l"), sent_at("o"));
+    let value = |name: &str, ty: Type| {
+        let new = column("o", name, ty.clone());
+        if ![HASH, RECEIPT].contains(&name) {
+            return new;
+        }
+        let known = (not_in_doubt("o"), new);
+        let kind = ExprKind::Case { branches: vec![known], otherwise: Some(Box::new(column("l", name, ty.clone()))) };
+        Expr { kind, ty }
+    };
     let select = Select {
         joins: vec![join(JoinKind::Left, from_table(&tables.ledger, "l"), same_key("o", "l"))],
         filter: Some(Expr::call(FunctionId::OR, vec![is_null(key_of("l")), newer], Type::Boolean)),
         ..Select::new(
             from_table(&tables.outcomes, "o"),
-            columns.iter().map(|c| output(&c.name, column("o", &c.name, c.ty.clone()))).collect(),
+            outcome_columns().into_iter().map(|c| output(&c.name, value(&c.name, c.ty))).collect(),
         )
     };
     Statement::ReplaceTable { table: tables.outcomes.clone(), query: query(select) }
+}
+
+/// Whether an outcome is one, and not the mark that there is none.
+fn not_in_doubt(alias: &str) -> RelExpr {
+    is_null(column(alias, IN_DOUBT, Type::String))
 }
 
 /// The refused rows after this run: those refused now, with their earlier attempts counted, and those
@@ -68,8 +83,13 @@ pub(super) fn refuse(tables: &StateTables) -> Query {
         "first_seen_at" => before(name, ty.clone()).or_else(now("seen_at", ty.clone())),
         "last_seen_at" => now("seen_at", ty.clone()),
         "attempts" => {
-            let earlier = before(name, ty.clone()).or_else(Expr::literal(Literal::Integer(0)));
-            Expr::call(FunctionId::ADD, vec![earlier, Expr::literal(Literal::Integer(1))], Type::Integer)
+            // A journal that is taken in again is no further attempt.
+            let earlier = before(name, ty.clone()).or_else(number(0));
+            let is_taken_in =
+                Expr::compare(FunctionId::EQ, before("run_id", Type::String), now("run_id", Type::String));
+            let kind =
+                ExprKind::Case { branches: vec![(is_taken_in, number(0))], otherwise: Some(Box::new(number(1))) };
+            Expr::call(FunctionId::ADD, vec![earlier, Expr { kind, ty: Type::Integer }], Type::Integer)
         }
         _ => now(name, ty.clone()),
     };
@@ -80,10 +100,11 @@ pub(super) fn refuse(tables: &StateTables) -> Query {
             columns.iter().map(|c| output(&c.name, value(&c.name, &c.ty))).collect(),
         )
     };
+    let ended = Expr::call(FunctionId::AND, vec![same_key("r", "o"), not_in_doubt("o")], Type::Boolean);
     let kept = Select {
         joins: vec![
             join(JoinKind::Left, from_table(&tables.refusals, "f"), same_key("r", "f")),
-            join(JoinKind::Left, from_table(&tables.outcomes, "o"), same_key("r", "o")),
+            join(JoinKind::Left, from_table(&tables.outcomes, "o"), ended),
         ],
         filter: Expr::all([is_null(key_of("f")), is_null(key_of("o"))]),
         ..Select::new(
@@ -92,6 +113,10 @@ pub(super) fn refuse(tables: &StateTables) -> Query {
         )
     };
     Query { ctes: Vec::new(), body: Body::UnionAll(vec![refused, kept]) }
+}
+
+fn number(number: i64) -> RelExpr {
+    Expr::literal(Literal::Integer(number))
 }
 
 /// The refused rows, latest first.
@@ -111,7 +136,7 @@ pub(super) fn audit(context: Context<'_>, sync: &Sync, tables: &StateTables) -> 
     let destination = &context.project.destination(sync.destination).name;
     let removed = column("o", "removed", Type::Boolean);
     let operation = Expr {
-        kind: springline_ir::ExprKind::Case {
+        kind: ExprKind::Case {
             branches: vec![(removed, string("delete"))],
             otherwise: Some(Box::new(string("upsert"))),
         },
@@ -123,11 +148,12 @@ pub(super) fn audit(context: Context<'_>, sync: &Sync, tables: &StateTables) -> 
         let mine = |name: &str| column("o", name, Type::String);
         let values =
             [mine("run_id"), string(&sync.name), string(destination), mine(KEY), operation, outcome, mine("_hash"), at];
-        append_new(context, from, values)
+        let outcomes = (*from == tables.outcomes).then(|| not_in_doubt("o"));
+        append_new(context, from, values, outcomes)
     })
 }
 
-fn append_new(context: Context<'_>, from: &TableName, values: [RelExpr; 8]) -> Statement {
+fn append_new(context: Context<'_>, from: &TableName, values: [RelExpr; 8], which: Option<RelExpr>) -> Statement {
     let table = deliveries_table(context.state_schema);
     let columns = deliveries_columns();
     let same =
@@ -138,7 +164,8 @@ fn append_new(context: Context<'_>, from: &TableName, values: [RelExpr; 8]) -> S
     }));
     let joins = known.map(|on| join(JoinKind::Left, from_table(&table, "v"), on)).into_iter().collect();
     let outputs = columns.iter().zip(values).map(|(c, value)| output(&c.name, value)).collect();
-    let select = Select { joins, filter: Some(is_null(key_of("v"))), ..Select::new(from_table(from, "o"), outputs) };
+    let filter = Expr::all(which.into_iter().chain([is_null(key_of("v"))]));
+    let select = Select { joins, filter, ..Select::new(from_table(from, "o"), outputs) };
     let names = columns.into_iter().map(|c| c.name).collect();
     Statement::Append { table, columns: names, query: query(select) }
 }

@@ -1,5 +1,5 @@
 //! From the journal to the ledger: in bulk, at the end of a run, or at the start of the next one where
-//! a run died. Taking the same journal in twice changes nothing.
+//! a run died. Taking the same journal in twice changes nothing. A row that left and has no outcome becomes one in doubt.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use springline_plan::SyncPlan;
 use springline_warehouse::{ErrorKind, WarehouseError};
 
 use crate::journal::{Ended, Journal, RowLine};
-use crate::records::numbers;
+use crate::records::{numbers, texts};
 use crate::{RunError, Session};
 
 /// Rows of the journal that go into one batch.
@@ -52,7 +52,17 @@ pub(super) async fn recover(
             JobState::Pending => return Err(RunError::Pending { sync: context.sync.clone(), job }),
         }
     }
-    Ok(acknowledge(session, plan, journal, true).await?.rows())
+    Ok(acknowledge(session, plan, journal, writer(session, plan, journal).await?).await?.rows())
+}
+
+/// Whose journal it is that a run finds.
+async fn writer(session: &Session, plan: &SyncPlan, journal: &Journal) -> Result<Writer, RunError> {
+    let mut last = None;
+    for batch in session.small(plan.last_run.clone()).await? {
+        last = texts(&batch, "run_id")?.into_iter().flatten().max().or(last);
+    }
+    let theirs = journal.run()?;
+    Ok(if last > theirs { Writer::Overtaken } else { Writer::Earlier })
 }
 
 /// Takes in what a run that died has left as far as it can be known without the destination. Gives the
@@ -63,18 +73,30 @@ pub(super) async fn take_in(session: &Session, plan: &SyncPlan, journal: &mut Jo
     }
     let waiting = journal.waiting()?;
     if waiting == 0 {
-        acknowledge(session, plan, journal, true).await?;
+        let writer = writer(session, plan, journal).await?;
+        acknowledge(session, plan, journal, writer).await?;
     }
     Ok(waiting)
 }
 
-/// Loads the journal, takes it into the ledger and the rejected rows, and clears it. The journal of an `earlier` run
-/// may be older than what another machine has put into the ledger since.
+/// Who wrote a journal that is taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// The run that goes on.
+    ThisRun,
+    /// The last run, which died.
+    Earlier,
+    /// A run that died, after which another one came on another machine. What it tells of the destination is no longer
+    /// sure.
+    Overtaken,
+}
+
+/// Loads the journal, takes it into the ledger and the rejected rows, and clears it.
 pub(super) async fn acknowledge(
     session: &Session,
     plan: &SyncPlan,
     journal: &mut Journal,
-    earlier: bool,
+    writer: Writer,
 ) -> Result<Settled, RunError> {
     session.execute_all(&plan.stage).await?;
     let mut settled = Settled::default();
@@ -87,19 +109,25 @@ pub(super) async fn acknowledge(
             Outcome::Unknown | Outcome::Accepted { .. } => settled.unknown += 1,
         }
     }
-    let is_refused = |row: &RowLine| matches!(row.outcome, Outcome::Rejected { .. });
-    load(
-        session,
-        &plan.tables.outcomes,
-        journal,
-        settled.delivered + settled.unknown,
-        move |r| !is_refused(r),
-        outcome_batch,
-    )
-    .await?;
-    load(session, &plan.tables.refusals, journal, settled.rejected, is_refused, refusal_batch).await?;
-    if earlier {
-        session.execute(&plan.newest).await?;
+    let in_doubt = journal.in_doubt()?;
+    let doubts = !in_doubt.is_empty();
+    let in_doubt = in_doubt.into_iter().map(|row| Ok(OutcomeRow::new(row, true)));
+    if writer == Writer::Overtaken {
+        let settled = journal.settled()?.map(|row| row.map(|row| OutcomeRow::new(row, true)));
+        load(session, &plan.tables.outcomes, settled.chain(in_doubt), outcome_batch).await?;
+    } else {
+        let is_refused = |row: &RowLine| matches!(row.outcome, Outcome::Rejected { .. });
+        if settled.delivered + settled.unknown > 0 || doubts {
+            let taken = only(journal.settled()?, move |row| !is_refused(row));
+            let taken = taken.map(|row| row.map(|row| OutcomeRow::new(row, false)));
+            load(session, &plan.tables.outcomes, taken.chain(in_doubt), outcome_batch).await?;
+        }
+        if settled.rejected > 0 {
+            load(session, &plan.tables.refusals, only(journal.settled()?, is_refused), refusal_batch).await?;
+        }
+    }
+    if writer != Writer::ThisRun || doubts {
+        session.execute(&plan.reconcile).await?;
     }
     session.execute_all(&plan.acknowledge).await?;
     // Rows of a job that has not ended yet are known by the journal alone: it is kept until they are known.
@@ -121,23 +149,24 @@ pub(super) async fn clear_rejected(session: &Session, plan: &SyncPlan) -> Result
     Ok(())
 }
 
-/// Streams the rows of the journal that are `wanted` into a table.
-async fn load(
+fn only(
+    rows: impl Iterator<Item = Result<RowLine, RunError>>,
+    wanted: impl Fn(&RowLine) -> bool,
+) -> impl Iterator<Item = Result<RowLine, RunError>> {
+    rows.filter(move |row| row.as_ref().map_or(true, &wanted))
+}
+
+/// Streams rows into a table.
+async fn load<R: Send + 'static>(
     session: &Session,
     table: &TableName,
-    journal: &Journal,
-    rows: u64,
-    wanted: impl Fn(&RowLine) -> bool + Send + 'static,
-    to_batch: fn(&[RowLine]) -> Result<RecordBatch, arrow::error::ArrowError>,
+    rows: impl Iterator<Item = Result<R, RunError>> + Send + 'static,
+    to_batch: fn(&[R]) -> Result<RecordBatch, arrow::error::ArrowError>,
 ) -> Result<(), RunError> {
-    if rows == 0 {
-        return Ok(());
-    }
     let schema = to_batch(&[]).map_err(|e| RunError::Result(e.to_string()))?.schema();
     let target = session.target.clone();
     let failed = move |error: String| WarehouseError::new(ErrorKind::Io, &target, error);
-    let lines = journal.settled()?.filter(move |row| row.as_ref().map_or(true, &wanted));
-    let chunks = futures::stream::iter(lines).chunks(BATCH_ROWS).map(move |chunk| {
+    let chunks = futures::stream::iter(rows).chunks(BATCH_ROWS).map(move |chunk| {
         let rows = chunk.into_iter().collect::<Result<Vec<_>, _>>().map_err(|e| failed(e.to_string()))?;
         to_batch(&rows).map_err(|e| failed(e.to_string()))
     });
@@ -145,22 +174,45 @@ async fn load(
     Ok(())
 }
 
-fn strings<'a>(rows: &'a [RowLine], text: impl Fn(&'a RowLine) -> &'a str) -> ArrayRef {
-    Arc::new(rows.iter().map(|row| Some(text(row))).collect::<StringArray>())
+/// A row on its way to the ledger.
+struct OutcomeRow {
+    row: RowLine,
+    /// The change that the destination may or may not have.
+    in_doubt: Option<String>,
 }
 
-fn instants(rows: &[RowLine]) -> ArrayRef {
-    Arc::new(rows.iter().map(|row| Some(row.at)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+impl OutcomeRow {
+    fn new(row: RowLine, is_in_doubt: bool) -> Self {
+        let in_doubt = is_in_doubt.then(|| format!("{}:{}", row.operation.as_str(), row.hash));
+        OutcomeRow { row, in_doubt }
+    }
+
+    /// What the row tells of the ledger, unless it is in doubt.
+    fn sure<'a>(&'a self, text: Option<&'a str>) -> Option<&'a str> {
+        text.filter(|_| self.in_doubt.is_none())
+    }
 }
 
-fn outcome_batch(rows: &[RowLine]) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let removed: BooleanArray = rows.iter().map(|row| Some(row.operation == Operation::Delete)).collect();
-    RecordBatch::try_from_iter([
-        ("_key", strings(rows, |r| &r.key)),
-        ("_hash", strings(rows, |r| &r.hash)),
-        ("run_id", strings(rows, |r| &r.run)),
-        ("sent_at", instants(rows)),
-        ("removed", Arc::new(removed) as ArrayRef),
+fn strings<'a, R>(rows: &'a [R], text: impl Fn(&'a R) -> Option<&'a str>) -> ArrayRef {
+    Arc::new(rows.iter().map(text).collect::<StringArray>())
+}
+
+fn instants<'a>(rows: impl Iterator<Item = &'a RowLine>) -> ArrayRef {
+    Arc::new(rows.map(|row| Some(row.at)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
+
+fn outcome_batch(rows: &[OutcomeRow]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let is_removed = |row: &OutcomeRow| row.in_doubt.is_none() && row.row.operation == Operation::Delete;
+    let removed: BooleanArray = rows.iter().map(|row| Some(is_removed(row))).collect();
+    RecordBatch::try_from_iter_with_nullable([
+        ("_key", strings(rows, |r| Some(&r.row.key)), true),
+        ("_hash", strings(rows, |r| r.sure(Some(&r.row.hash))), true),
+        ("run_id", strings(rows, |r| Some(&r.row.run)), true),
+        ("sent_at", instants(rows.iter().map(|r| &r.row)), true),
+        ("receipt", strings(rows, |r| r.sure(r.row.receipt.as_deref())), true),
+        ("in_doubt", strings(rows, |r| r.in_doubt.as_deref()), true),
+        ("in_doubt_request", strings(rows, |r| r.in_doubt.is_some().then_some(r.row.request.as_str())), true),
+        ("removed", Arc::new(removed) as ArrayRef, true),
     ])
 }
 
@@ -168,14 +220,14 @@ fn refusal_batch(rows: &[RowLine]) -> Result<RecordBatch, arrow::error::ArrowErr
     let retryable: BooleanArray =
         rows.iter().map(|row| Some(matches!(row.outcome, Outcome::Rejected { retryable: true, .. }))).collect();
     RecordBatch::try_from_iter([
-        ("_key", strings(rows, |r| &r.key)),
-        ("_hash", strings(rows, |r| &r.hash)),
-        ("operation", strings(rows, |r| r.operation.as_str())),
-        ("code", strings(rows, |r| refusal(r).0)),
-        ("message", strings(rows, |r| refusal(r).1)),
+        ("_key", strings(rows, |r| Some(&r.key))),
+        ("_hash", strings(rows, |r| Some(&r.hash))),
+        ("operation", strings(rows, |r| Some(r.operation.as_str()))),
+        ("code", strings(rows, |r| Some(refusal(r).0))),
+        ("message", strings(rows, |r| Some(refusal(r).1))),
         ("retryable", Arc::new(retryable) as ArrayRef),
-        ("run_id", strings(rows, |r| &r.run)),
-        ("seen_at", instants(rows)),
+        ("run_id", strings(rows, |r| Some(&r.run))),
+        ("seen_at", instants(rows.iter())),
     ])
 }
 

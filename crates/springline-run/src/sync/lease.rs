@@ -31,6 +31,8 @@ pub(super) struct Lease<'a> {
     ahead: SignedDuration,
     /// Until when the last renewal is good.
     valid_until: Instant,
+    /// Whether a run has died on another machine, where its journal is.
+    pub(super) abandoned: bool,
 }
 
 impl<'a> Lease<'a> {
@@ -46,10 +48,12 @@ impl<'a> Lease<'a> {
         let theirs = theirs.map_err(|e| RunError::Result(e.to_string()))?;
         let ahead = theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(now));
         let holder = uuid::Uuid::now_v7().simple().to_string();
-        let mut lease = Lease { session, sync, holder, ahead, valid_until: Instant::now() };
+        let mut lease = Lease { session, sync, holder, ahead, valid_until: Instant::now(), abandoned: false };
         if let Some(dead) = journal.holder()? {
             lease.end(&dead).await?;
         }
+        let now = lease.now();
+        lease.abandoned = lease.others().await?.into_iter().any(|until| until <= now);
         journal.set_holder(Some(&lease.holder))?;
         let taken = lease.contend(wait).await;
         if taken.is_err() {
@@ -139,16 +143,21 @@ impl<'a> Lease<'a> {
 
     /// Until when somebody else holds the lease.
     async fn other(&self) -> Result<Option<Timestamp>, RunError> {
-        let mut latest = None;
         let now = self.now();
+        Ok(self.others().await?.into_iter().filter(|until| *until > now).max())
+    }
+
+    /// Until when each hold of somebody else counts.
+    async fn others(&self) -> Result<Vec<Timestamp>, RunError> {
+        let mut all = Vec::new();
         for batch in self.session.small(springline_plan::holds(self.session.context(), self.sync)).await? {
             for (holder, until) in texts(&batch, "holder")?.into_iter().zip(instants(&batch, "expires_at")?) {
-                if holder.as_ref() != Some(&self.holder) && until > Some(now) {
-                    latest = latest.max(until);
+                if holder.as_ref() != Some(&self.holder) {
+                    all.extend(until);
                 }
             }
         }
-        Ok(latest)
+        Ok(all)
     }
 
     /// Removes the holds of a holder, and whatever has expired.

@@ -68,7 +68,7 @@ pub async fn sync_status(session: &Session, sync: &Sync, show_pii: bool) -> Resu
 /// # Errors
 /// Another run of the sync goes on, or what the warehouse reports.
 pub async fn retry_sync(session: &Session, sync: &Sync) -> Result<u64, RunError> {
-    exclusively(session, sync, &SyncRequest::default(), async |plan, journal| {
+    exclusively(session, sync, &SyncRequest::default(), async |plan, journal, _| {
         acknowledge::take_in(session.state(), plan, journal).await?;
         let forgotten = sync_status(session, sync, false).await?.rejected.len() as u64;
         session.state().execute(&plan.forget_rejected).await?;

@@ -4,37 +4,36 @@
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use springline_destination::{Batch, ChangeKind, DeliveryReport, Destination, Outcome, Policy, SyncContext, deliver};
-use springline_model::{Mode, Sync};
-use springline_plan::{CHANGE, HASH, KEY, SyncPlan};
+use springline_destination::{
+    Batch, ChangeKind, DeliveryReport, Destination, Policy, Progress, RemovalKind, SyncContext, deliver,
+};
+use springline_model::{Mode, Nulls, Removal, Sync};
+use springline_plan::{CHANGE, HASH, KEY, RECEIPT, REPEAT_OF, SyncPlan};
 
+use super::SyncCounts;
 use crate::arrow_types::arrow_type;
 use crate::cells::exact_cast;
 use crate::journal::{Ended, Journal};
 use crate::records::texts;
 use crate::{Event, RunError, Session};
 
-pub(super) async fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> Result<SyncContext, RunError> {
+pub(super) fn sync_context(session: &Session, sync: &Sync, plan: &SyncPlan) -> SyncContext {
     let fields: Vec<_> =
         plan.columns.iter().map(|c| arrow::datatypes::Field::new(&c.name, arrow_type(&c.ty), true)).collect();
-    let mut previous_run = None;
-    for batch in session.small(plan.last_run.clone()).await? {
-        previous_run = texts(&batch, "run_id")?.into_iter().flatten().next().or(previous_run);
-    }
-    Ok(SyncContext {
+    SyncContext {
         sync: sync.name.clone(),
         run_id: uuid::Uuid::now_v7().simple().to_string(),
-        previous_run,
         mode: destination_mode(sync.mode),
         key_field: sync.key_name.clone(),
         fields: Arc::new(arrow::datatypes::Schema::new(fields)),
         as_of: session.as_of.to_string(),
         resources: Default::default(),
-        removal: None,
+        removal: sync.removal.map(removal_kind),
+        nulls: sync.map.iter().filter_map(|m| Some((m.field.clone(), destination_nulls(m.nulls?)))).collect(),
         replaces: None,
-    })
+    }
 }
 
 fn destination_mode(mode: Mode) -> springline_destination::Mode {
@@ -47,27 +46,50 @@ fn destination_mode(mode: Mode) -> springline_destination::Mode {
     }
 }
 
-/// Streams the changes to the destination; every outcome is in the journal before the next request.
+fn removal_kind(removal: Removal) -> RemovalKind {
+    match removal {
+        Removal::Delete => RemovalKind::Delete,
+        Removal::LeaveList => RemovalKind::LeaveList,
+        Removal::Archive => RemovalKind::Archive,
+        Removal::Erase => RemovalKind::Erase,
+    }
+}
+
+fn destination_nulls(nulls: Nulls) -> springline_destination::Nulls {
+    match nulls {
+        Nulls::Send => springline_destination::Nulls::Send,
+        Nulls::Skip => springline_destination::Nulls::Skip,
+        Nulls::Clear => springline_destination::Nulls::Clear,
+    }
+}
+
+/// Streams the changes to the destination, those in doubt first; every request is in the journal before it leaves, and
+/// every outcome before the next request.
 pub(super) async fn send(
     session: &Session,
     plan: &SyncPlan,
     journal: &mut Journal,
     context: &SyncContext,
     destination: &dyn Destination,
-    to_send: u64,
+    counts: &SyncCounts,
 ) -> Result<DeliveryReport, RunError> {
-    let rows = session.query(plan.changes.clone()).await?;
+    let queries = [(counts.in_doubt > 0).then(|| plan.doubtful.clone()), Some(plan.changes.clone())];
+    // One after the other: a connection may know of one result at a time.
+    let results = futures::stream::iter(queries.into_iter().flatten()).then(|query| session.query(query));
+    let rows = results.map_ok(|rows| rows.stream.map_err(RunError::from)).try_flatten();
     let schema = context.fields.clone();
-    let changes = rows.stream.map(move |batch| to_changes(&batch?, &schema));
-    let mut done = 0;
-    let report =
-        deliver(destination, context, changes, &Policy::default(), async |batch: &Batch, outcomes: &[Outcome]| {
-            journal.rows(batch, outcomes, &context.run_id, Timestamp::now().as_microsecond())?;
+    let changes = rows.map(move |batch| to_changes(&batch?, &schema));
+    let (mut done, of) = (0, counts.to_send());
+    let report = deliver(destination, context, changes, &Policy::default(), |progress| {
+        journal.note(progress, &context.run_id, Timestamp::now().as_microsecond())?;
+        if let Progress::Settled { outcomes, .. } = progress {
             done += outcomes.len() as u64;
-            (session.observer)(Event::Delivered { rows: done, of: to_send });
-            Ok::<(), RunError>(())
-        })
-        .await?;
+            (session.observer)(Event::Delivered { rows: done, of });
+        }
+        Ok::<(), RunError>(())
+    })
+    .await?;
+    journal.flush()?;
     for (job, end) in destination.finish(context).await? {
         journal.job(&job, Ended::Done(end))?;
     }
@@ -93,7 +115,8 @@ fn to_changes(batch: &RecordBatch, fields: &arrow::datatypes::SchemaRef) -> Resu
     let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let rows = RecordBatch::try_new_with_options(fields.clone(), columns, &options);
     let rows = rows.map_err(|e| RunError::Result(e.to_string()))?;
-    Ok(Batch::new(required(KEY)?, kinds, required(HASH)?, rows)?)
+    let changes = Batch::new(required(KEY)?, kinds, required(HASH)?, rows)?;
+    Ok(changes.with_receipts(texts(batch, RECEIPT)?)?.with_repeats(texts(batch, REPEAT_OF)?)?)
 }
 
 fn kind(change: &str) -> Result<ChangeKind, RunError> {

@@ -9,7 +9,6 @@ use springline_run::SyncRequest;
 
 use crate::cli::{Format, Global};
 use crate::commands::{init, run, sync, validate};
-use crate::connect;
 use crate::failure::{Exit, Failure};
 use crate::output::{counted, right, seconds, table, thousands};
 use crate::receiver::{self, Received};
@@ -94,8 +93,7 @@ fn show_sql(workplace: &Workplace) -> Result<(), Failure> {
 async fn deliver_all(workplace: &Workplace, received: &Received) -> Result<(), Failure> {
     let session = workplace.session().await?;
     for item in &workplace.project().syncs {
-        let destination = workplace.project().destination(item.destination);
-        let destination = connect::destination(&workplace.loaded, destination, &workplace.overrides)?;
+        let destination = workplace.destination(item).await?;
         sync::show_report(&springline_run::apply_sync(&session, item, destination, &SyncRequest::default()).await?);
     }
     let arrived = received.take();

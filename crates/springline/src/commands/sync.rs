@@ -12,7 +12,6 @@ use springline_run::{
 };
 
 use crate::cli::{Format, Global, How, SyncCommand};
-use crate::connect;
 use crate::failure::{Exit, Failure};
 use crate::output::{self, counted, forecast_text, right, table, thousands};
 use crate::selection;
@@ -54,7 +53,7 @@ async fn plan(
     let cost = springline_run::forecast_sync(&session, sync).await?;
     let forecast = springline_run::plan_sync(&session, sync, request).await?;
     // A plan can be made without the credentials of the destination, and then its batches are not known.
-    let requests = destination(workplace, sync).map(|d| requests(&forecast.counts, &d.limits())).ok();
+    let requests = workplace.destination(sync).await.map(|d| requests(&forecast.counts, &d.limits())).ok();
     if let Some(out) = out {
         let text = format!("{:#}\n", json!(forecast.planned));
         std::fs::write(out, text).map_err(|e| Failure::new(format!("cannot write {}: {e}", out.display())))?;
@@ -86,14 +85,6 @@ fn requests(counts: &SyncCounts, limits: &Limits) -> u64 {
         true => upserts.div_ceil(rows) + counts.removed.div_ceil(rows),
         false => counts.to_send().div_ceil(rows),
     }
-}
-
-fn destination(
-    workplace: &Workplace,
-    sync: &Sync,
-) -> Result<std::sync::Arc<dyn springline_destination::Destination>, Failure> {
-    let declared = workplace.project().destination(sync.destination);
-    connect::destination(&workplace.loaded, declared, &workplace.overrides)
 }
 
 /// Applies the plan of a file, as of its instant.
@@ -140,7 +131,7 @@ async fn modified(workplace: &Workplace, words: &[String]) -> Result<Vec<bool>, 
 }
 
 async fn one(workplace: &Workplace, format: Format, sync: &Sync, request: &SyncRequest) -> Result<Exit, Failure> {
-    let destination = destination(workplace, sync)?;
+    let destination = workplace.destination(sync).await?;
     let session = workplace.session().await?;
     let report = springline_run::apply_sync(&session, sync, destination, request).await?;
     match format {
@@ -197,7 +188,7 @@ async fn apply_to(
     sync: &Sync,
     request: &SyncRequest,
 ) -> Result<SyncReport, Failure> {
-    let destination = destination(workplace, sync)?;
+    let destination = workplace.destination(sync).await?;
     Ok(springline_run::apply_sync(session, sync, destination, request).await?)
 }
 
@@ -291,6 +282,18 @@ pub(crate) fn show_counts(counts: &SyncCounts) {
         anstream::println!(
             "  {} rows of a run that ended early are in doubt; the next apply asks the destination",
             thousands(counts.waiting)
+        );
+    }
+    if counts.in_doubt > 0 {
+        anstream::println!(
+            "  {} of them may be there already, or hold another value: a run ended before it knew",
+            thousands(counts.in_doubt)
+        );
+    }
+    if counts.abandoned {
+        anstream::println!(
+            "  a run on another machine died, and what it sent last is known to its journal there alone: apply there \
+             too, or if that machine is gone, once with --full-resync"
         );
     }
     for guard in &counts.tripped {

@@ -13,7 +13,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::testing::{added, config, context};
-use crate::{ChangeKind, Policy, connect as connect_any, deliver};
+use crate::{ChangeKind, Policy, Progress, connect as connect_any, deliver};
 
 fn destination(folder: &Path, options: &[(&str, &str)]) -> Arc<dyn Destination> {
     let mut config = config("file", options);
@@ -75,7 +75,8 @@ async fn write(folder: &Path, options: &[(&str, &str)], batch: Batch) -> PathBuf
     destination.prepare(&context).await.unwrap();
     let mut jobs = Vec::new();
     let rows = stream::iter([Ok::<_, DestinationError>(batch)]);
-    let report = deliver(&*destination, &context, rows, &Policy::default(), async |_, outcomes| {
+    let report = deliver(&*destination, &context, rows, &Policy::default(), |progress| {
+        let Progress::Settled { outcomes, .. } = progress else { return Ok(()) };
         jobs.extend_from_slice(outcomes);
         Ok(())
     })

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::testing::{added, batch_of, config, context};
-use crate::{ChangeKind, DeliveryReport, Policy, connect as connect_any, deliver};
+use crate::{ChangeKind, DeliveryReport, Policy, Progress, connect as connect_any, deliver};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -109,7 +109,8 @@ fn quick() -> Policy {
 async fn run(destination: &dyn Destination, rows: Batch) -> (DeliveryReport, BTreeMap<String, Outcome>) {
     let mut told = BTreeMap::new();
     let rows = stream::iter([Ok::<_, DestinationError>(rows)]);
-    let report = deliver(destination, &context("r1"), rows, &quick(), async |batch, outcomes| {
+    let report = deliver(destination, &context("r1"), rows, &quick(), |progress| {
+        let Progress::Settled { batch, outcomes, .. } = progress else { return Ok(()) };
         for (key, outcome) in batch.keys.iter().zip(outcomes) {
             assert!(told.insert(key.clone(), outcome.clone()).is_none(), "{key} was told twice");
         }
@@ -213,34 +214,33 @@ async fn every_try_is_signed_anew_under_the_same_id() {
 }
 
 #[test]
-fn the_id_depends_on_the_rows_and_not_on_the_run() {
-    let id = |rows: &Batch| message_id(&context("run_1"), rows.operation().unwrap(), rows);
+fn the_id_tells_requests_apart_and_a_repeat_by_its_rows() {
+    let id_of = |run: &str, request: u64, rows: &Batch| {
+        message_id(&context(run), rows.operation().unwrap(), rows, &Attempt { number: 1, request })
+    };
+    let id = |rows: &Batch| id_of("run_1", 7, rows);
     let mut changed = added(0..3);
     changed.payload_hashes[1] = "another".into();
+    let others = SyncContext { sync: "others".into(), ..context("run_1") };
     let ids = [
         id(&added(0..3)),
         id(&added(0..2)),
         id(&changed),
         id(&batch_of(&[("k0", ChangeKind::Removed)])),
-        message_id(&SyncContext { sync: "others".into(), ..context("run_1") }, Operation::Upsert, &added(0..3)),
+        message_id(&others, Operation::Upsert, &added(0..3), &Attempt { number: 1, request: 7 }),
+        id_of("run_1", 8, &added(0..3)),
+        id_of("run_2", 7, &added(0..3)),
     ];
     assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len());
-    assert_eq!(message_id(&context("run_2"), Operation::Upsert, &added(0..3)), ids[0]);
-    let after = SyncContext { previous_run: Some("run_1".into()), ..context("run_2") };
-    assert_ne!(message_id(&after, Operation::Upsert, &added(0..3)), ids[0], "a later run's message is its own");
     assert!(ids[0].starts_with("msg_") && ids[0].len() == 36);
-}
-
-#[test]
-fn the_id_outlives_a_crash_and_changes_once_a_run_has_ended() {
-    let id = |run: &str, previous: Option<&str>| {
-        let context = SyncContext { previous_run: previous.map(str::to_owned), ..context(run) };
-        message_id(&context, Operation::Upsert, &added(0..1))
+    let repeat = |rows: Batch| {
+        let marks = vec![Some("run_1.7".to_owned()); rows.len()];
+        id_of("run_2", 1, &rows.with_repeats(marks).unwrap())
     };
-    assert_eq!(id("r2", Some("r1")), id("r3", Some("r1")));
-    assert_eq!(id("r1", None), id("r2", None));
-    assert_ne!(id("r3", Some("r1")), id("r3", Some("r2")));
-    assert_ne!(id("r1", None), id("r1", Some("r1")));
+    assert_eq!(repeat(added(0..3)), ids[0]);
+    let turned = Batch::concat(vec![added(2..3), added(0..2)]).unwrap().unwrap();
+    assert_eq!(repeat(turned), ids[0], "in whatever order");
+    assert_ne!(repeat(added(0..2)), ids[0]);
 }
 
 #[tokio::test]
@@ -402,10 +402,17 @@ async fn a_receiver_that_is_down_stops_the_run_and_gets_the_same_ids_later() {
     assert!(reason.contains("refused") && !reason.contains("t0ken"), "{reason}");
 
     let up = Receiver::new(|_, _| status(200)).await;
-    assert_eq!(run(&*webhook(&up.url, &[]), added(0..250)).await.0.delivered, 250);
+    let sent = [0..100, 100..160, 160..250];
+    let before = |row: usize| sent.iter().position(|rows| rows.contains(&row)).map(|place| format!("r0.{}", place + 1));
+    let repeats = added(0..250).with_repeats((0..250).map(before).collect()).unwrap();
+    assert_eq!(run(&*webhook(&up.url, &[]), repeats).await.0.delivered, 250);
     let mut ids: Vec<_> = up.received().iter().map(|received| received.header("webhook-id").to_owned()).collect();
-    let mut expected: Vec<_> =
-        [0..100, 100..200, 200..250].map(|rows| message_id(&context("run_1"), Operation::Upsert, &added(rows))).into();
+    let mut expected: Vec<_> = (1..)
+        .zip(sent)
+        .map(|(request, rows)| {
+            message_id(&context("r0"), Operation::Upsert, &added(rows), &Attempt { number: 1, request })
+        })
+        .collect();
     ids.sort();
     expected.sort();
     assert_eq!(ids, expected);

@@ -11,7 +11,7 @@ mod packages;
 
 use expect_test::Expect;
 
-use crate::{Checked, DestinationKind, EngineKind, Leaf, Mode, OptionKind, Registry, ValueExpr, check};
+use crate::{Checked, DestinationKind, EngineKind, Leaf, Mode, Nulls, OptionKind, Registry, Removal, ValueExpr, check};
 use springline_ir::ExprKind;
 
 fn option(name: &str, required: bool) -> OptionKind {
@@ -28,6 +28,8 @@ fn registry() -> Registry {
             fields: None,
             required: Vec::new(),
             identifiers: Vec::new(),
+            removals: vec![Removal::Delete],
+            nulls: vec![Nulls::Send],
         }],
     }
 }
