@@ -220,7 +220,7 @@ impl Side {
             &self.source,
             &format!(
                 "INSERT INTO customers SELECT lpad(i::text, 12, '0'), 'customer.' || i || '@example.com', \
-                 (ARRAY['Paris', 'Lyon', 'Lille', 'Nice', 'Nantes', 'Brest'])[1 + i % 6], i * 7919 % 1000 \
+                 (ARRAY['Paris', 'Lyon', 'Lille', 'Nice', 'Nantes', 'Brest'])[1 + i % 6], i::bigint * 7919 % 1000 \
                  FROM generate_series(1, {rows}) AS i"
             ),
         );
