@@ -10,6 +10,7 @@ mod doubt;
 mod guards;
 mod many;
 mod modes;
+mod resend;
 mod scheduler;
 mod state;
 mod table;

@@ -27,6 +27,8 @@ pub struct Plan {
     pub refused: BTreeSet<String>,
     /// Rows of these keys are refused with a 503 of their own in a 207 answer: they may pass later.
     pub busy: BTreeSet<String>,
+    /// Requests with a row of these keys are refused whole, with a 422 that does not say which row it is.
+    pub spoiling: BTreeSet<String>,
     /// Every answer waits so long.
     pub delay: Duration,
     /// Every answer waits so long after its rows were taken.
@@ -154,6 +156,9 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
     let body: Value = serde_json::from_slice(&body).expect("the body is JSON");
     let rows = body["rows"].as_array().expect("rows").clone();
     let is_in = |keys: &BTreeSet<String>, row: &Value| keys.contains(row["key"].as_str().expect("a key"));
+    if rows.iter().any(|row| is_in(&plan.spoiling, row)) {
+        return (StatusCode::UNPROCESSABLE_ENTITY, "a row cannot be read".to_owned());
+    }
     let (refused, rows): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(|row| is_in(&plan.refused, row));
     let (busy, kept): (Vec<Value>, Vec<Value>) = rows.into_iter().partition(|row| is_in(&plan.busy, row));
     let result = |row: &Value, status: u16| json!({ "key": row["key"], "status": status, "error": (status >= 400).then_some("blocked by the receiver") });

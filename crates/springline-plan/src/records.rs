@@ -3,19 +3,23 @@
 
 use jiff::Timestamp;
 use springline_ir::{
-    ColumnDef, Expr, FunctionId, Literal, OrderBy, Query, RelExpr, Select, Statement, TableName, Type,
+    Body, ColumnDef, Cte, Expr, FunctionId, Join, JoinKind, Literal, OrderBy, Query, RelExpr, Select, Statement,
 };
+use springline_ir::{TableName, Type};
 use springline_model::Within;
 
 use crate::build::{column, output};
 use crate::clock::Clock;
-use crate::members::{aggregate, from_table, query};
+use crate::members::{aggregate, from_cte, from_table, query};
 use crate::state::define;
 use crate::sync::ENDED_BY_ERROR;
 use crate::{Context, PlanError, Step};
 
 /// The version of the state tables that this build writes. It rises with every column that one of them gains.
 pub const STATE_VERSION: u64 = 3;
+
+/// The column of [`runs_table`] with a hash of what the sync was made of at the run.
+pub const DEFINITION: &str = "definition_hash";
 
 /// The table with a row for each run of each sync.
 pub fn runs_table(schema: &str) -> TableName {
@@ -30,6 +34,7 @@ pub fn runs_columns() -> Vec<ColumnDef> {
         .into_iter()
         .chain([("ended_at", Type::Timestamp), ("outcome", Type::String), ("error", Type::String)])
         .chain(counts.into_iter().chain(later).map(|name| (name, Type::Integer)))
+        .chain([(DEFINITION, Type::String)])
         .map(|(name, ty)| define(name, ty))
         .collect()
 }
@@ -65,6 +70,34 @@ pub fn recent_sizes(schema: &str, sync: &str, runs: u64) -> Query {
 
 fn is(name: &str, value: &str) -> RelExpr {
     Expr::compare(FunctionId::EQ, column("r", name, Type::String), Expr::literal(Literal::String(value.to_owned())))
+}
+
+/// What each sync was made of when it last delivered, or found nothing to deliver: `sync`, [`DEFINITION`]. Ids of runs
+/// are made so that a later one is larger.
+pub fn last_definitions(schema: &str) -> Query {
+    let text = |alias: &str, name: &str| column(alias, name, Type::String);
+    let same = |name: &str| Expr::compare(FunctionId::EQ, text("r", name), text("l", name));
+    let ends = ["done", "partial"].map(|word| Expr::literal(Literal::String(word.to_owned())));
+    let delivered = std::iter::once(text("d", "outcome")).chain(ends).collect();
+    let id = aggregate(FunctionId::MAX, vec![text("d", "run_id")], Type::String);
+    let last = Select {
+        filter: Some(Expr::call(FunctionId::IN, delivered, Type::Boolean)),
+        group_by: vec![text("d", "sync")],
+        ..Select::new(
+            from_table(&runs_table(schema), "d"),
+            vec![output("sync", text("d", "sync")), output("run_id", id)],
+        )
+    };
+    let on = Expr::call(FunctionId::AND, vec![same("sync"), same("run_id")], Type::Boolean);
+    let mut query = query(Select {
+        joins: vec![Join { kind: JoinKind::Inner, from: from_cte("last", "l"), on }],
+        ..Select::new(
+            from_table(&runs_table(schema), "r"),
+            vec![output("sync", text("r", "sync")), output(DEFINITION, text("r", DEFINITION))],
+        )
+    });
+    query.ctes.push(Cte { name: "last".to_owned(), comment: None, body: Body::Select(Box::new(last)) });
+    query
 }
 
 /// The table with a row for each step of each run.

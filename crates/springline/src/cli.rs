@@ -267,8 +267,8 @@ pub(crate) enum SyncCommand {
     /// Syncs of different destinations run at the same time, those of one destination one after another. One that
     /// fails does not stop the others.
     Apply {
-        /// The syncs: by name, `tag:ads`, `destination:crm`, `segment:vip`, or `segment:vip+` for all that depend on the
-        /// segment
+        /// The syncs: by name, `tag:ads`, `destination:crm`, `segment:vip`, `segment:vip+` for all that depend on the
+        /// segment, or `state:modified` for those that have changed since they last delivered
         #[arg(value_name = "SYNCS", required_unless_present_any = ["all", "plan"])]
         chosen: Vec<String>,
         /// All syncs of the project

@@ -5,11 +5,19 @@ use springline_model::{Project, SegmentId, Sync, uses_of_segment};
 use crate::failure::Failure;
 use crate::sessions::unknown;
 
+/// The word for the syncs that are no longer what they were when they last delivered.
+pub(crate) const MODIFIED: &str = "state:modified";
+
 /// The syncs that any of the words chooses, in the order of the project. A word is a name, `tag:…`, `destination:…`,
-/// `segment:…`, or `segment:…+` for all that depend on the segment. A word that chooses nothing is an error.
-pub(crate) fn chosen<'a>(project: &'a Project, words: &[String]) -> Result<Vec<&'a Sync>, Failure> {
+/// `segment:…`, `segment:…+` for all that depend on the segment, or [`MODIFIED`], which chooses those for which
+/// `modified` is true. A word that chooses nothing is an error, except the last: that nothing is modified is no mistake.
+pub(crate) fn chosen<'a>(project: &'a Project, words: &[String], modified: &[bool]) -> Result<Vec<&'a Sync>, Failure> {
     let mut taken = vec![false; project.syncs.len()];
     for word in words {
+        if word == MODIFIED {
+            taken.iter_mut().zip(modified).for_each(|(taken, modified)| *taken |= modified);
+            continue;
+        }
         let matches = matches(project, word)?;
         if !matches.contains(&true) {
             let hint = "`springline sync status` lists the syncs of the project";
@@ -54,6 +62,6 @@ fn matches(project: &Project, word: &str) -> Result<Vec<bool>, Failure> {
             Ok(by(&|sync| sync.segment == Some(SegmentId(place)) || depends(sync)))
         }
         _ => Err(Failure::new(format!("nothing is chosen by `{kind}:`"))
-            .hint("choose by name, `tag:…`, `destination:…`, `segment:…` or `segment:…+`")),
+            .hint("choose by name, `tag:…`, `destination:…`, `segment:…`, `segment:…+` or `state:modified`")),
     }
 }

@@ -144,6 +144,7 @@ impl Workplace {
             as_of: self.as_of,
             project_dir: self.loaded.dir.clone(),
             local_state: None,
+            stop: self.stop.clone(),
             // What goes on is told by the delivery.
             observer: Arc::new(|_| {}),
         };

@@ -174,7 +174,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
-  "desired" BIGINT
+  "definition_hash" VARCHAR
 );
 
 -- state.run_steps
@@ -471,7 +471,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
-  "desired" BIGINT
+  "definition_hash" VARCHAR
 );
 
 -- state.run_steps

@@ -168,7 +168,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
-  "desired" BIGINT
+  "definition_hash" TEXT
 );
 
 -- state.run_steps
@@ -471,7 +471,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
-  "desired" BIGINT
+  "definition_hash" TEXT
 );
 
 -- state.run_steps

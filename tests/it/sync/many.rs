@@ -70,3 +70,35 @@ async fn syncs_are_chosen_by_what_they_have_in_common() {
         assert_eq!(error["error"]["message"], message);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_been_modified_is_chosen() {
+    for mut world in World::all().await {
+        let sync = |name: &str, destination: &str, rest: &str| {
+            let map = "mode: mirror, key: customer_id, map: { city: city }";
+            format!("name: {name}, segment: settled, destination: {destination}, {map}{rest}")
+        };
+        let (first, second) = (sync("first", "hook", ""), sync("second", "files", ""));
+        world.syncs(&[&first, &second]);
+        world.fill(&[("a", "Paris"), ("b", "Paris")]);
+        let modified = |world: &World| {
+            let report = world.call(&["sync", "apply", "state:modified"]).run().exits(0).json();
+            let names = outcomes(&report).into_iter().map(|(name, _)| name.to_owned());
+            names.collect::<Vec<String>>()
+        };
+        assert_eq!(modified(&world), ["first", "second"], "{}: neither has delivered yet", world.target);
+        assert_eq!(modified(&world), [""; 0]);
+        world.set("a", "Lyon");
+        assert_eq!(modified(&world), [""; 0], "other data is no modification");
+        world.edit("version: 1\n", "version: 1\n# A line more, and the definitions stand elsewhere.\n");
+        world.edit("name: settled, entity", "name: settled, label: Those with a home, entity");
+        assert_eq!(modified(&world), [""; 0], "{}: neither are places and words for people", world.target);
+        world.syncs(&[&sync("first", "hook", ", guards: { max_added: 10 }"), &second]);
+        assert_eq!(modified(&world), ["first"], "{}: a setting", world.target);
+        world.edit("out/{sync}", "out/new_{sync}");
+        assert_eq!(modified(&world), ["second"], "an option of the destination");
+        world.edit("ne: nowhere", "ne: somewhere");
+        assert_eq!(modified(&world), ["first", "second"], "the segment");
+        assert_eq!(modified(&world), [""; 0]);
+    }
+}

@@ -270,7 +270,7 @@ async fn a_row_refused_for_a_while_is_tried_again_after_a_while() {
 }
 
 /// Lets the refusals have happened so many minutes earlier.
-fn age(world: &World, minutes: u32) {
+pub(super) fn age(world: &World, minutes: u32) {
     let earlier = format!(r#""last_seen_at" - INTERVAL '{minutes} minutes'"#);
     world.execute(&match world.server {
         Some(_) => format!(r#"UPDATE "springline"."rejected_settled_to_hook" SET "last_seen_at" = {earlier}"#),

@@ -15,7 +15,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use self::order::Order;
@@ -182,9 +182,14 @@ pub async fn deliver<E: From<DestinationError>>(
             biased;
             () = policy.stop.cancelled(), if at_work && !pace.is_stopped() => pace.stop("asked to stop".to_owned()),
             Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
-                let request = ended.number;
-                if let Some((batch, outcomes)) = run.end(ended) {
-                    on_progress(Progress::Settled { request, batch: &batch, outcomes: &outcomes })?;
+                // All that have ended by now: the caller has what follows them to write down but once.
+                let mut ended = Some(ended);
+                while let Some(one) = ended {
+                    let request = one.number;
+                    if let Some((batch, outcomes)) = run.end(one) {
+                        on_progress(Progress::Settled { request, batch: &batch, outcomes: &outcomes })?;
+                    }
+                    ended = in_flight.next().now_or_never().flatten();
                 }
             }
             batch = rows.next(), if hungry => match batch {

@@ -18,12 +18,12 @@ pub(super) struct Order {
     /// The last request that took a key. It may have ended.
     last: HashMap<u64, u64, BuildHasherDefault<Hashed>>,
     /// Rows without an outcome by open request.
-    open: HashMap<u64, usize>,
+    open: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     serial: u64,
     look_through_at: usize,
 }
 
-/// The keys of the map are hashes already.
+/// The keys of the maps are hashes already, or serial numbers.
 #[derive(Default)]
 struct Hashed(u64);
 
@@ -46,7 +46,7 @@ impl Order {
         Self {
             hasher: RandomState::new(),
             last: HashMap::default(),
-            open: HashMap::new(),
+            open: HashMap::default(),
             serial: 0,
             look_through_at: SLACK,
         }

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::DataType;
 
 use super::order::Order;
@@ -239,11 +240,26 @@ impl Rest {
 fn weights(batch: &Batch) -> Vec<usize> {
     let mut weights: Vec<usize> = batch.keys.iter().map(|key| ROW_FRAME + key.len()).collect();
     for (field, column) in batch.fields.schema().fields().iter().zip(batch.fields.columns()) {
-        for (row, weight) in weights.iter_mut().enumerate() {
-            *weight += field.name().len() + 4 + value_length(column, row);
+        let name = field.name().len() + 4;
+        match column.data_type() {
+            DataType::Utf8 => add_texts(&mut weights, name, column.as_string::<i32>().offsets()),
+            DataType::LargeUtf8 => add_texts(&mut weights, name, column.as_string::<i64>().offsets()),
+            _ => {
+                for (row, weight) in weights.iter_mut().enumerate() {
+                    *weight += name + value_length(column, row);
+                }
+            }
         }
     }
     weights
+}
+
+/// Adds the lengths of a column of texts, which are most of what is sent: without a look at each value.
+fn add_texts<O: OffsetSizeTrait>(weights: &mut [usize], name: usize, offsets: &OffsetBuffer<O>) {
+    for (weight, length) in weights.iter_mut().zip(offsets.lengths()) {
+        // A null has no length here and four letters there.
+        *weight += name + (2 + length).max("null".len());
+    }
 }
 
 fn value_length(column: &ArrayRef, row: usize) -> usize {

@@ -245,24 +245,26 @@ fn write_row(out: &mut Vec<u8>, batch: &Batch, row: usize, fields: &[u8]) -> Res
 /// request that held a row first is part of it, so that a later change back to an earlier payload is a message of its
 /// own.
 fn message_id(context: &SyncContext, operation: Operation, batch: &Batch, attempt: &Attempt) -> String {
-    let mut hash = Sha256::new();
+    // Put together first, so that the hash takes them in one piece.
+    let mut texts = Vec::with_capacity(192 * (batch.len() + 1));
     let mut add = |text: &str| {
         // The length first: no two lists of texts may run into the same bytes.
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
+        texts.extend_from_slice(&(text.len() as u64).to_be_bytes());
+        texts.extend_from_slice(text.as_bytes());
     };
     add(&context.sync);
     add(operation.as_str());
-    let this = request_name(&context.run_id, attempt.request);
+    // Rows that one request held before travel with no others.
+    let first = batch.repeat_of.first().cloned().flatten();
+    add(&first.unwrap_or_else(|| request_name(&context.run_id, attempt.request)));
     // A repeat may have its rows in another order.
-    let mut rows: Vec<_> = batch.changes().zip(&batch.repeat_of).collect();
-    rows.sort_unstable_by_key(|(change, _)| change.key);
-    for (change, repeat_of) in rows {
+    let mut rows: Vec<_> = batch.changes().collect();
+    rows.sort_unstable_by_key(|change| change.key);
+    for change in rows {
         add(change.key);
         add(change.payload_hash);
-        add(repeat_of.as_deref().unwrap_or(&this));
     }
-    let digest = hash.finalize();
+    let digest = Sha256::digest(&texts);
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("msg_{hex}")
 }

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use super::{SyncCounts, SyncReport};
 use crate::arrow_types::schema_of;
+use crate::definition::definition_hash;
 use crate::journal::records_lock;
 use crate::records::{numbers, texts};
 use crate::{RunError, Session};
@@ -68,7 +69,8 @@ impl RunLog {
         let steps = self.step_columns(sync);
         append(session, &springline_plan::run_steps_table(schema), &springline_plan::run_steps_columns(), steps)
             .await?;
-        let run = self.run_columns(session, sync, result);
+        let mut run = self.run_columns(session, sync, result);
+        run.push(texts_of([definition_hash(session, sync)?.as_str()]));
         append(session, &springline_plan::runs_table(schema), &springline_plan::runs_columns(), run).await?;
         session.execute_all(&springline_plan::forget(session.context(), &sync.name)?).await
     }

@@ -42,7 +42,7 @@ pub(crate) async fn execute(global: &Global, options: &Options) -> Result<Exit, 
     }
     let workplace = Workplace::new(global)?;
     let until = workplace.instant("until", options.until.as_deref())?;
-    let syncs = scheduled(&workplace, &options.chosen)?;
+    let syncs = scheduled(&workplace, &options.chosen).await?;
     let metrics = Arc::new(Metrics::new());
     if let Some(address) = options.metrics_listen {
         let url = format!("http://{}/metrics", metrics::serve(&metrics, address).await?);
@@ -67,11 +67,11 @@ pub(crate) async fn execute(global: &Global, options: &Options) -> Result<Exit, 
 }
 
 /// The syncs that are to be run: those that are chosen, or all that have a schedule.
-fn scheduled(workplace: &Workplace, chosen: &[String]) -> Result<Vec<Sync>, Failure> {
+async fn scheduled(workplace: &Workplace, chosen: &[String]) -> Result<Vec<Sync>, Failure> {
     const HINT: &str = "give it one, such as `schedule: 30 6 * * *`";
     let syncs = match chosen {
         [] => workplace.project().syncs.iter().filter(|sync| sync.schedule.is_some()).collect(),
-        words => selection::chosen(workplace.project(), words)?,
+        words => selection::chosen(workplace.project(), words, &super::sync::modified(workplace, words).await?)?,
     };
     match syncs.iter().find(|sync| sync.schedule.is_none()) {
         Some(sync) => Err(Failure::new(format!("sync `{}` has no schedule", sync.name)).hint(HINT)),

@@ -145,7 +145,7 @@ async fn apply(
     let workplace = Workplace::new(global)?;
     let syncs = match all {
         true => workplace.project().syncs.iter().collect(),
-        false => selection::chosen(workplace.project(), words)?,
+        false => selection::chosen(workplace.project(), words, &modified(&workplace, words).await?)?,
     };
     let runs = async |metrics: Option<&Metrics>| match (words, syncs.as_slice()) {
         // One that is named has a report of its own; whatever else is chosen has one report, be it of one sync.
@@ -153,6 +153,14 @@ async fn apply(
         _ => many(&workplace, global.format, &syncs, request, metrics).await,
     };
     measured(&workplace, metrics_file, runs).await
+}
+
+/// For each sync whether it is modified; empty where no word asks for that, for it takes a connection.
+pub(crate) async fn modified(workplace: &Workplace, words: &[String]) -> Result<Vec<bool>, Failure> {
+    if words.iter().all(|word| word != selection::MODIFIED) {
+        return Ok(Vec::new());
+    }
+    Ok(springline_run::modified_syncs(&workplace.session().await?).await?)
 }
 
 async fn one(
