@@ -627,6 +627,7 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" VARCHAR
 );
 

@@ -621,6 +621,7 @@ CREATE TABLE IF NOT EXISTS "springline"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" TEXT
 );
 

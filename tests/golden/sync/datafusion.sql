@@ -174,6 +174,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" VARCHAR
 );
 
@@ -471,6 +472,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" VARCHAR
 );
 

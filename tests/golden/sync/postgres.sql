@@ -168,6 +168,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" TEXT
 );
 
@@ -471,6 +472,7 @@ CREATE TABLE IF NOT EXISTS "state"."runs" (
   "skipped" BIGINT,
   "repeated" BIGINT,
   "requests" BIGINT,
+  "desired" BIGINT,
   "definition_hash" TEXT
 );
 
