@@ -12,6 +12,7 @@ const CREATE_TABLE = pattern('CREATE (OR REPLACE )?TABLE (IF NOT EXISTS )?PATH')
 const DROP_TABLE = pattern('DROP TABLE (IF EXISTS )?PATH');
 const INSERT = pattern('INSERT (?:INTO )?PATH\\s*');
 const DELETE = pattern('DELETE (?:FROM )?PATH(?: AS (\\S+))? WHERE');
+const ALTER_TABLE = pattern('ALTER TABLE PATH');
 const MERGE = pattern('MERGE (?:INTO )?PATH(?: AS (\\S+))? USING PATH(?: AS (\\S+))? ON');
 const KEYWORDS = /^(WHERE|JOIN|INNER|LEFT|RIGHT|FULL|CROSS|ON|USING|GROUP|ORDER|HAVING|LIMIT|UNION|EXCEPT|INTERSECT|WINDOW|QUALIFY|TABLESAMPLE|PIVOT|UNPIVOT|FOR)$/i;
 
@@ -52,6 +53,9 @@ export class Statements {
     const made = CREATE_TABLE.exec(sql)?.[3] ?? DROP_TABLE.exec(sql)?.[2];
     const there = (path) => !made || path.join('.') !== parts(made).join('.') || this.store.has(this.store.place(path, home));
     const names = (await this.evaluator.tableNames(sql)).filter(there);
+    // ZetaSQL does not count the table that is altered among those of the statement.
+    const altered = ALTER_TABLE.exec(sql)?.[1];
+    if (altered) names.push(parts(altered));
     const tables = names.map((path) => ({ path, table: this.store.table(path.flatMap((part) => part.split('.')), home) }));
     await this.evaluator.analyze(sql, tables.map(({ path, table }) => ({ path, columns: table.columns })));
     const bytes = tables.reduce((sum, { table }) => sum + size(table), 0);

@@ -6,9 +6,10 @@ https://docs.databricks.com/aws/en/dev-tools/auth/oauth-m2m, written from those 
 in local mode, with ANSI mode on and the time zone UTC, as a SQL warehouse has them.
 
 What it is not: Databricks. A catalog is a Spark session with an in-memory catalog of its own, made when it is first
-named, and its tables are Parquet files, not Delta. So three statements of Delta are run as others that give the same
+named, and its tables are Parquet files, not Delta. So four statements of Delta are run as others that give the same
 rows: CREATE OR REPLACE TABLE ... AS writes another table, drops the old one and renames; MERGE, of the one shape that
-the dialect prints, becomes a replaced table made of a full join; each is first read by Spark's parser as it came.
+the dialect prints, becomes a replaced table made of a full join; DELETE a table of the other rows; each is first read
+by Spark's parser as it came.
 There are no grants: what names `no_grant` is refused in the words of Unity Catalog, and so is the SQL warehouse
 `forbidden`. For what names `drop_connection` the connection ends in the middle of the result. The client `brief` gets
 tokens that are refused after two requests.
@@ -149,6 +150,10 @@ class Statement:
             return self.replace(own, head.group(1), sql[head.end() :])
         if re.match(r"MERGE\b", sql, re.I):
             return self.merge(own, sql)
+        delete = re.match(r"DELETE FROM (\S+)\s+WHERE\s", sql, re.I)
+        if delete:
+            table, condition = delete.group(1), sql[delete.end() :]
+            return self.replace(own, table, f"SELECT * FROM {table} WHERE NOT COALESCE({condition}, FALSE)")
         arguments = spark._jvm.java.util.HashMap()
         for parameter in self.body.get("parameters") or []:
             arguments.put(parameter["name"], parameter.get("value"))

@@ -10,6 +10,7 @@ import email
 import email.policy
 import json
 import pathlib
+import socket
 import ssl
 import sys
 import time
@@ -54,8 +55,13 @@ def main() -> None:
         authenticator=authenticator,
         auth_required=True,
     )
-    # The controller asks its own port whether it is up, which is not known before it is.
-    controller._trigger_server = lambda: None
+
+    def greeted() -> None:
+        # The controller asks for its own port, which is that of the socket and not the one it was given.
+        with socket.create_connection(controller.server.sockets[0].getsockname()[:2], timeout=5) as client:
+            client.recv(64)
+
+    controller._trigger_server = greeted
     controller.start()
     print(controller.server.sockets[0].getsockname()[1], flush=True)
     while True:

@@ -15,7 +15,8 @@ const TABLES: [&str; 10] = [
      at TIMESTAMP, at2 TIMESTAMP)",
     "CREATE OR REPLACE TABLE shop.orders (customer_id STRING, amount BIGNUMERIC, ordered_at TIMESTAMP, channel STRING)",
     "CREATE OR REPLACE TABLE crm.customers (customer_id STRING, city STRING)",
-    "CREATE OR REPLACE TABLE springline.membership (segment STRING, customer_id STRING, hash STRING, op STRING)",
+    "CREATE OR REPLACE TABLE springline.membership (segment STRING, customer_id STRING, hash STRING, op STRING, \
+     ended_at TIMESTAMP)",
     "CREATE OR REPLACE TABLE springline.changes (segment STRING, customer_id STRING, hash STRING, `delete` BOOL)",
     "CREATE SCHEMA IF NOT EXISTS lake.springline",
     "CREATE OR REPLACE TABLE lake.springline.wanted (customer_id STRING, hash STRING)",
