@@ -119,9 +119,9 @@ async fn encrypted(host: &str, plain: TcpStream) -> Result<impl Wire + 'static, 
 async fn log_in(config: &AlertConfig, transport: &mut SmtpTransport<Stream>) -> Result<(), AlertError> {
     let Some(username) = config.text("username") else { return Ok(()) };
     let credentials = Credentials::new(username.to_owned(), config.required("password")?.to_owned());
-    // Some servers know but the older one.
     let mut taken = transport.auth(Mechanism::Plain, &credentials).await;
-    if let Err(SmtpError::Permanent(_)) = taken {
+    // Some servers know but the older one. Those that know this one say with 535 that the password is wrong.
+    if matches!(&taken, Err(SmtpError::Permanent(answer)) if !answer.has_code(535)) {
         taken = transport.auth(Mechanism::Login, &credentials).await;
     }
     taken.map(|_| ()).map_err(|e| failure("`username` and `password`", &e))
