@@ -1,6 +1,8 @@
-//! Reading columns of small results by name.
+//! Columns of small results, read by name, and columns of small tables, made of values.
 
-use arrow::array::{Array, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
@@ -38,6 +40,22 @@ pub(crate) fn instants(batch: &RecordBatch, name: &str) -> Result<Vec<Option<Tim
     array.as_primitive::<TimestampMicrosecondType>().iter().map(|micros| micros.map(read).transpose()).collect()
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::ArrayRef, RunError> {
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, RunError> {
     batch.column_by_name(name).ok_or_else(|| RunError::Result(format!("there is no column `{name}`")))
+}
+
+/// A column of these texts.
+pub(crate) fn texts_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(texts.into_iter().map(Some).collect::<StringArray>())
+}
+
+/// A column of these instants.
+pub(crate) fn instants_of(instants: impl IntoIterator<Item = Timestamp>) -> ArrayRef {
+    let micros = instants.into_iter().map(|at| Some(at.as_microsecond()));
+    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+}
+
+/// A column of these numbers.
+pub(crate) fn numbers_of(numbers: impl IntoIterator<Item = u64>) -> ArrayRef {
+    Arc::new(numbers.into_iter().map(|n| Some(i64::try_from(n).unwrap_or(i64::MAX))).collect::<Int64Array>())
 }

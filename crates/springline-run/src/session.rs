@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use springline_ir::{Query, Statement};
+use springline_ir::{ColumnDef, Query, Statement, TableName};
 use springline_model::{Project, SourceMap};
 use springline_plan::{Context, Step};
 use springline_sql::Dialect;
@@ -15,6 +16,7 @@ use springline_warehouse::{Rows, Warehouse};
 use tokio_util::sync::CancellationToken;
 
 use crate::RunError;
+use crate::arrow_types::schema_of;
 
 /// A project on a target, at an instant.
 pub struct Session {
@@ -83,6 +85,20 @@ impl Session {
             state_schema: &self.state_schema,
             capabilities: self.dialect.capabilities(),
         }
+    }
+
+    /// Adds rows to a table: `values` are the `columns`, all of one length.
+    pub(crate) async fn append(
+        &self,
+        table: &TableName,
+        columns: &[ColumnDef],
+        values: Vec<ArrayRef>,
+    ) -> Result<(), RunError> {
+        let schema = schema_of(columns);
+        let batch = RecordBatch::try_new(schema.clone(), values).map_err(|e| RunError::Result(e.to_string()))?;
+        let rows = futures::stream::once(async { Ok(batch) }).boxed();
+        self.warehouse.load(&table.parts, schema, rows).await?;
+        Ok(())
     }
 
     /// Runs a step that gives no rows.

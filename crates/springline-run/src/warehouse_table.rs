@@ -7,11 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::Schema;
-use arrow::record_batch::RecordBatch;
+use arrow::array::{ArrayRef, BooleanArray, StringArray};
 use async_trait::async_trait;
-use futures::StreamExt;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use springline_destination::{
@@ -22,9 +19,9 @@ use springline_ir::{ColumnDef, Statement, TableName, Type};
 use springline_plan::{CHANGE_ID, KEY, Kept, REMOVED_ROW, SYNCED_AT, Step, TablePlan, keepers_columns, keepers_table};
 use springline_warehouse::{Column, ErrorKind};
 
-use crate::arrow_types::{fits, language_type, schema_of, type_name};
+use crate::arrow_types::{fits, language_type, type_name};
 use crate::journal::records_lock;
-use crate::records::texts;
+use crate::records::{instants_of, texts, texts_of};
 use crate::{RunError, Session};
 
 /// Makes a destination of the type `warehouse_table`. The session is on the target that has the tables, its state
@@ -188,8 +185,9 @@ impl WarehouseTable {
                 ),
             )),
             None => {
-                let columns: Vec<ArrayRef> = vec![text(table.table()), text(&ours), instants([Timestamp::now()])];
-                self.load(&list, &keepers_columns(), columns).await
+                let columns: Vec<ArrayRef> =
+                    vec![texts_of([table.table()]), texts_of([ours.as_str()]), instants_of([Timestamp::now()])];
+                self.session.append(&list, &keepers_columns(), columns).await
             }
         }
     }
@@ -231,7 +229,7 @@ impl WarehouseTable {
             plan.staged.iter().map(|column| match column.name.as_str() {
                 KEY => Ok(Arc::new(batch.keys.iter().map(Some).collect::<StringArray>()) as ArrayRef),
                 CHANGE_ID => Ok(Arc::new(change_ids(context, batch, attempt)) as ArrayRef),
-                SYNCED_AT => Ok(instants(batch.keys.iter().map(|_| now))),
+                SYNCED_AT => Ok(instants_of(batch.keys.iter().map(|_| now))),
                 REMOVED_ROW => {
                     let marks = batch.kinds.iter().map(|kind| Some(removed(kind.operation())));
                     Ok(Arc::new(marks.collect::<BooleanArray>()) as ArrayRef)
@@ -241,16 +239,8 @@ impl WarehouseTable {
                 }),
             });
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        self.load(&plan.batch, &plan.staged, columns).await?;
+        self.session.append(&plan.batch, &plan.staged, columns).await?;
         self.session.execute(&plan.take_in).await.map(drop)
-    }
-
-    async fn load(&self, table: &TableName, columns: &[ColumnDef], values: Vec<ArrayRef>) -> Result<(), RunError> {
-        let schema: Arc<Schema> = schema_of(columns);
-        let batch = RecordBatch::try_new(Arc::clone(&schema), values).map_err(|e| RunError::Result(e.to_string()))?;
-        let rows = futures::stream::once(async { Ok(batch) }).boxed();
-        self.session.warehouse.load(&table.parts, schema, rows).await?;
-        Ok(())
     }
 
     fn refuse(&self, context: &SyncContext, message: String) -> RunError {
@@ -302,15 +292,6 @@ fn kept(mode: Mode) -> Kept {
 /// A column of a table as a plan has it. One of a type that the language lacks is only ever carried along.
 fn declared_as(column: &Column) -> ColumnDef {
     ColumnDef { name: column.name.clone(), ty: language_type(&column.data_type).unwrap_or(Type::String) }
-}
-
-fn text(text: &str) -> ArrayRef {
-    Arc::new(StringArray::from(vec![text]))
-}
-
-fn instants(instants: impl IntoIterator<Item = Timestamp>) -> ArrayRef {
-    let micros = instants.into_iter().map(|at| Some(at.as_microsecond()));
-    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
 }
 
 /// What tells the repeat of a change from another one: the change, and the request that held it first.

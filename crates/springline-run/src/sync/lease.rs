@@ -1,18 +1,13 @@
 //! The lease of a sync in the warehouse: while one run holds it, no other one begins, on whatever machine. A hold
 //! ends by itself some time after its holder was last heard of.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, StringArray, TimestampMicrosecondArray};
-use arrow::record_batch::RecordBatch;
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::arrow_types::schema_of;
 use crate::journal::Journal;
-use crate::records::{instants, texts};
+use crate::records::{instants, instants_of, texts, texts_of};
 use crate::{RunError, Session};
 
 /// For how long a hold counts after it was last renewed.
@@ -129,14 +124,9 @@ impl<'a> Lease<'a> {
     async fn renew(&mut self) -> Result<(), RunError> {
         let from = Instant::now();
         let expires = self.now() + LENGTH;
-        let schema = schema_of(&springline_plan::lease_columns());
-        let holder: ArrayRef = Arc::new(StringArray::from(vec![self.holder.clone()]));
-        let at = TimestampMicrosecondArray::from(vec![expires.as_microsecond()]).with_timezone("UTC");
-        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![holder, Arc::new(at)]);
-        let batch = batch.map_err(|e| RunError::Result(e.to_string()))?;
         let table = springline_plan::lease_table(&self.session.state_schema, self.sync);
-        let rows = futures::stream::once(async { Ok(batch) }).boxed();
-        self.session.warehouse.load(&table.parts, schema, rows).await?;
+        let values = vec![texts_of([self.holder.as_str()]), instants_of([expires])];
+        self.session.append(&table, &springline_plan::lease_columns(), values).await?;
         self.valid_until = from + LENGTH;
         Ok(())
     }

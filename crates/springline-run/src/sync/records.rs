@@ -1,22 +1,17 @@
 //! What is kept of a run: its counts and steps, and the version of the state tables.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray};
-use arrow::record_batch::RecordBatch;
-use futures::StreamExt;
+use arrow::array::ArrayRef;
 use jiff::Timestamp;
-use springline_ir::{ColumnDef, TableName};
 use springline_model::Sync;
 use springline_plan::{ENDED_BY_ERROR, STATE_VERSION, SyncPlan};
 use tracing::Instrument;
 
 use super::{SyncCounts, SyncReport};
-use crate::arrow_types::schema_of;
 use crate::definition::definition_hash;
 use crate::journal::records_lock;
-use crate::records::{numbers, texts};
+use crate::records::{instants_of, numbers, numbers_of, texts, texts_of};
 use crate::{RunError, Session};
 
 /// A run while it goes on: what is known of it if it ends here.
@@ -67,11 +62,10 @@ impl RunLog {
         // A table without a DELETE is forgotten from by writing it anew: nothing may be added to it meanwhile.
         let _alone = records_lock(&session.project_dir, &session.target).await?;
         let steps = self.step_columns(sync);
-        append(session, &springline_plan::run_steps_table(schema), &springline_plan::run_steps_columns(), steps)
-            .await?;
+        session.append(&springline_plan::run_steps_table(schema), &springline_plan::run_steps_columns(), steps).await?;
         let mut run = self.run_columns(session, sync, result);
         run.push(texts_of([definition_hash(session, sync)?.as_str()]));
-        append(session, &springline_plan::runs_table(schema), &springline_plan::runs_columns(), run).await?;
+        session.append(&springline_plan::runs_table(schema), &springline_plan::runs_columns(), run).await?;
         session.execute_all(&springline_plan::forget(session.context(), &sync.name)?).await
     }
 
@@ -111,32 +105,6 @@ impl RunLog {
     }
 }
 
-fn texts_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(texts.into_iter().map(Some).collect::<StringArray>())
-}
-
-fn instants_of(instants: impl IntoIterator<Item = Timestamp>) -> ArrayRef {
-    let micros = instants.into_iter().map(|at| Some(at.as_microsecond()));
-    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-}
-
-fn numbers_of(numbers: impl IntoIterator<Item = u64>) -> ArrayRef {
-    Arc::new(numbers.into_iter().map(|n| Some(i64::try_from(n).unwrap_or(i64::MAX))).collect::<Int64Array>())
-}
-
-async fn append(
-    session: &Session,
-    table: &TableName,
-    columns: &[ColumnDef],
-    values: Vec<ArrayRef>,
-) -> Result<(), RunError> {
-    let schema = schema_of(columns);
-    let batch = RecordBatch::try_new(schema.clone(), values).map_err(|e| RunError::Result(e.to_string()))?;
-    let rows = futures::stream::once(async { Ok(batch) }).boxed();
-    session.warehouse.load(&table.parts, schema, rows).await?;
-    Ok(())
-}
-
 /// Makes the tables that last. Syncs share some of them, and many an engine fails where two make one table at the same
 /// time, though each only asks for it if it does not exist.
 pub(super) async fn prepare(session: &Session, plan: &SyncPlan) -> Result<(), RunError> {
@@ -174,7 +142,7 @@ pub(super) async fn upgrade(session: &Session, sync: &Sync, plan: &SyncPlan) -> 
         }
         let values = vec![texts_of([name.as_str()]), numbers_of([STATE_VERSION]), instants_of([Timestamp::now()])];
         let table = springline_plan::versions_table(&session.state_schema);
-        append(session, &table, &springline_plan::versions_columns(), values).await?;
+        session.append(&table, &springline_plan::versions_columns(), values).await?;
     }
     Ok(())
 }
