@@ -53,7 +53,9 @@ pub use records::{
 };
 pub use rows::{ROW_KEY, entity_rows, repeated_values};
 pub use state::{MembershipTables, StateTables, new_size_columns};
-pub use sync::{CHANGE, DesiredColumn, ENDED_BY_ERROR, HASH, KEY, RECEIPT, REPEAT_OF, SyncOptions, SyncPlan, sync};
+pub use sync::{
+    CHANGE, DESIRED, DesiredColumn, ENDED_BY_ERROR, HASH, KEY, RECEIPT, REPEAT_OF, SyncOptions, SyncPlan, sync,
+};
 pub use warehouse_table::{
     CHANGE_ID, Kept, REMOVED_ROW, SYNCED_AT, TablePlan, keepers, keepers_columns, keepers_table, table_plan,
 };

@@ -7,6 +7,8 @@ use springline_ir::{ColumnDef, TableName, Type};
 pub struct StateTables {
     /// What should be at the destination; lives as long as a run.
     pub desired: TableName,
+    /// What of it differs from the ledger; lives as long as a run.
+    pub difference: TableName,
     /// One row per sync key that the destination has acknowledged.
     pub ledger: TableName,
     /// One row per sync key that the destination has refused.
@@ -23,6 +25,7 @@ impl StateTables {
         let table = |kind: &str| TableName::in_schema(schema, &format!("{kind}_{sync}"));
         StateTables {
             desired: table("desired"),
+            difference: table("difference"),
             ledger: table("ledger"),
             rejected: table("rejected"),
             outcomes: table("outcomes"),

@@ -29,9 +29,11 @@ use crate::{Context, PlanError, Step};
 
 /// The column of the sync key, as text.
 pub const KEY: &str = "_key";
-/// The column that says what happened to a row: `added`, `changed`, `removed`, `unchanged`, or `repeated` for what a
-/// full resync sends though it is the same.
+/// The column that says what happened to a row: `added`, `changed`, `removed`, or `repeated` for what a full resync sends
+/// though it is the same.
 pub const CHANGE: &str = "_change";
+/// What stands for a change where [`SyncPlan::counts`] tells how many rows are desired.
+pub const DESIRED: &str = "desired";
 /// The column of the payload hash: equal hashes mean equal payloads.
 pub const HASH: &str = "_hash";
 
@@ -75,7 +77,9 @@ pub struct SyncPlan {
     pub last_run: Query,
     /// Keys that stand more than once or are null: `_key`, `rows`. At most five.
     pub duplicates: Query,
-    /// How many rows of each `_change`, split by `held` (refused before, not changed since and not due again) and
+    /// Writes down which keys differ from the ledger; once there is what should be at the destination.
+    pub difference: Step,
+    /// How many rows of each `_change`, and of [`DESIRED`] all that should be at the destination, split by `held` (refused before, not changed since and not due again) and
     /// `in_doubt` (a request may or may not have reached the destination): `_change`, `held`, `in_doubt`, `rows`.
     pub counts: Query,
     /// The rows to send that are not in doubt: `_key`, `_change`, `_hash`, `_receipt`, `_repeat_of`, the mapped fields.
@@ -172,6 +176,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         ],
         duplicates: duplicates(&tables.desired, KEY, &Type::String),
         last_run: last_run(context.state_schema, &sync.name),
+        difference: replace("difference", &tables.difference, difference.table()),
         counts: difference.counts(),
         changes: difference.changes(),
         doubtful: difference.doubtful(),
@@ -187,6 +192,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         acknowledge: acknowledging,
         cleanup: vec![
             drop("desired.drop", &tables.desired),
+            drop("difference.drop", &tables.difference),
             drop("outcomes.drop", &tables.outcomes),
             drop("refusals.drop", &tables.refusals),
         ],

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use springline_destination::{Destination, SyncContext};
 use springline_ir::Statement;
 use springline_model::{Mode, Sync};
-use springline_plan::{CHANGE, ENDED_BY_ERROR, KEY, Step, SyncOptions, SyncPlan};
+use springline_plan::{CHANGE, DESIRED, ENDED_BY_ERROR, KEY, Step, SyncOptions, SyncPlan};
 use tracing::Instrument;
 
 pub use self::guards::Tripped;
@@ -399,17 +399,25 @@ async fn compare(
     }
     let (owner, personal) = (format!("sync `{}`", sync.name), keys::are_personal(session, sync));
     keys::check(state, owner, &sync.key_name, plan.duplicates.clone(), personal).await?;
+    state.execute(&plan.difference).await?;
     let mut counts = SyncCounts::new(session, sync);
+    let mut desired = 0;
     for batch in state.small(plan.counts.clone()).await? {
         let (changes, rows) = (texts(&batch, CHANGE)?, numbers(&batch, "rows")?);
         let marks = truths(&batch, "held")?.into_iter().zip(truths(&batch, "in_doubt")?);
         for ((change, (held, in_doubt)), rows) in changes.iter().flatten().zip(marks).zip(rows) {
+            if change == DESIRED {
+                desired = rows;
+                continue;
+            }
             counts.count(change, held, rows, sync.mode);
             if in_doubt && !held && SyncPlan::sends(sync.mode, change) {
                 counts.in_doubt += rows;
             }
         }
     }
+    // Those that are the same do not stand in the difference.
+    counts.count("unchanged", false, desired.saturating_sub(counts.desired), sync.mode);
     counts.tripped = guards::tripped(session, sync, plan, request, &counts).await?;
     Ok(counts)
 }

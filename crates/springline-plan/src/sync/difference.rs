@@ -1,16 +1,19 @@
 //! What differs between the desired rows and the ledger of acknowledged ones, and which of that is sent: by the
 //! sync's mode, and not while a refusal holds a row back.
+//!
+//! The two are joined once, into a table of the keys that differ. What is asked of the difference is asked of that table:
+//! a second join of all rows would cost more than everything else.
 
 use jiff::{SignedDuration, Timestamp};
-use springline_ir::{Body, ColumnRef, Cte, Expr, ExprKind, FunctionId, JoinKind, Literal, OrderBy, OutputColumn};
+use springline_ir::{Body, ColumnRef, Expr, ExprKind, FunctionId, Join, JoinKind, Literal, OrderBy, OutputColumn};
 use springline_ir::{Query, RelExpr, Select, Type};
 use springline_model::Mode;
 
 use super::RECEIPT as OUR_RECEIPT;
-use super::{CHANGE, DesiredColumn, HASH, KEY, REPEAT_OF, SyncOptions};
+use super::{CHANGE, DESIRED, DesiredColumn, HASH, KEY, REPEAT_OF, SyncOptions};
 use super::{count, is_null, join, key_of, same_key, string};
 use crate::build::{column, output};
-use crate::members::{aggregate, from_cte, from_table, query};
+use crate::members::{aggregate, from_table, query};
 use crate::state::{IN_DOUBT, IN_DOUBT_REQUEST, RECEIPT, StateTables};
 
 /// Columns of the difference that come from the ledger.
@@ -30,26 +33,30 @@ pub(super) struct Difference<'a> {
 }
 
 impl Difference<'_> {
-    /// Every key that is desired or in the ledger, with what happened to it. The names of the mapped fields
-    /// cannot clash with ours: the checker keeps the leading underscore for us.
-    fn all(&self, fields: &[DesiredColumn]) -> Select {
+    /// Every key that is added, changed, removed or in doubt, with its hash and what the ledger has of it; where all is
+    /// sent again the others too.
+    pub(super) fn table(&self) -> Query {
         let hash = |alias: &str| column(alias, HASH, Type::String);
         let ledger = |name: &str| column("l", name, Type::String);
-        let same = if self.options.full_resync { "repeated" } else { "unchanged" };
+        let is_removed = is_null(key_of("d"));
+        let is_added = is_null(hash("l"));
+        let is_changed = Expr::compare(FunctionId::NE, hash("d"), hash("l"));
+        let is_in_doubt = is_known(ledger(IN_DOUBT));
+        let or = |a: RelExpr, b: RelExpr| Expr::call(FunctionId::OR, vec![a, b], Type::Boolean);
+        let differs = or(or(is_removed.clone(), is_added.clone()), or(is_changed.clone(), is_in_doubt.clone()));
         let change = Expr {
             kind: ExprKind::Case {
                 branches: vec![
                     // A row that is only in doubt is not at the destination for certain, and may have to be taken away.
-                    (is_null(key_of("d")), string("removed")),
-                    (is_null(hash("l")), string("added")),
-                    (Expr::compare(FunctionId::NE, hash("d"), hash("l")), string("changed")),
-                    (is_known(ledger(IN_DOUBT)), string("changed")),
+                    (is_removed, string("removed")),
+                    (is_added, string("added")),
+                    (or(is_changed, is_in_doubt), string("changed")),
                 ],
-                otherwise: Some(Box::new(string(same))),
+                otherwise: Some(Box::new(string("repeated"))),
             },
             ty: Type::String,
         };
-        let mut columns = vec![
+        let columns = vec![
             output(KEY, key_of("d").or_else(key_of("l"))),
             output(CHANGE, change),
             output(HASH, hash("d").or_else(hash("l")).or_else(string(""))),
@@ -57,29 +64,30 @@ impl Difference<'_> {
             output(DOUBT, ledger(IN_DOUBT)),
             output(DOUBT_REQUEST, ledger(IN_DOUBT_REQUEST)),
         ];
-        columns.extend(fields.iter().map(|field| output(&field.name, column("d", &field.name, field.ty.clone()))));
-        Select {
+        query(Select {
             joins: vec![join(JoinKind::Full, from_table(&self.tables.ledger, "l"), same_key("d", "l"))],
+            filter: (!self.options.full_resync).then_some(differs),
             ..Select::new(from_table(&self.tables.desired, "d"), columns)
-        }
+        })
     }
 
-    /// A query over the difference, `c`, joined with the refusals of the same change, `r`.
-    fn with_refusals(&self, fields: &[DesiredColumn], kind: JoinKind, more: Option<RelExpr>, select: Select) -> Query {
+    fn from(&self) -> springline_ir::From {
+        from_table(&self.tables.difference, "c")
+    }
+
+    /// The difference, `c`, joined with the refusals of the same change, `r`.
+    fn with_refusals(&self, kind: JoinKind, more: Option<RelExpr>, mut select: Select) -> Select {
         let same = |name: &str, other: RelExpr| Expr::compare(FunctionId::EQ, other, column("r", name, Type::String));
         let on = [same_key("c", "r"), same(HASH, column("c", HASH, Type::String)), same("operation", operation())];
-        let mut query = query(select);
-        if let (Body::Select(select), Some(on)) = (&mut query.body, Expr::all(on.into_iter().chain(more))) {
+        if let Some(on) = Expr::all(on.into_iter().chain(more)) {
             select.joins.push(join(kind, from_table(&self.tables.rejected, "r"), on));
         }
-        let body = Body::Select(Box::new(self.all(fields)));
-        query.ctes.push(Cte { name: "difference".to_owned(), comment: None, body });
-        query
+        select
     }
 
     /// The difference, with the refusals that hold a row back: those of the same change that are final or whose
     /// time has not come. A full resync minds none.
-    fn held_back(&self, fields: &[DesiredColumn], select: Select) -> Query {
+    fn held_back(&self, select: Select) -> Select {
         let holds = if self.options.full_resync {
             Expr::literal(Literal::Boolean(false))
         } else {
@@ -88,10 +96,11 @@ impl Difference<'_> {
             let recent = Expr::compare(FunctionId::GT, last, due_before(self.options.now));
             Expr::call(FunctionId::OR, vec![is_final, recent], Type::Boolean)
         };
-        self.with_refusals(fields, JoinKind::Left, Some(holds), select)
+        self.with_refusals(JoinKind::Left, Some(holds), select)
     }
 
-    /// How many rows of each change, held back or not, in doubt or not: `_change`, `held`, `in_doubt`, `rows`.
+    /// How many rows of each change, held back or not, in doubt or not: `_change`, `held`, `in_doubt`, `rows`; and of
+    /// [`DESIRED`] all that there are.
     pub(super) fn counts(&self) -> Query {
         let held = is_known(key_of("r"));
         let in_doubt = is_known(column("c", DOUBT, Type::String));
@@ -103,7 +112,16 @@ impl Difference<'_> {
             output("rows", count()),
         ];
         let group_by = vec![change, held, in_doubt];
-        self.held_back(&[], Select { group_by, ..Select::new(from_cte("difference", "c"), columns) })
+        let differing = self.held_back(Select { group_by, ..Select::new(self.from(), columns) });
+        let no = || Expr::literal(Literal::Boolean(false));
+        let columns = vec![
+            output(CHANGE, string(DESIRED)),
+            output("held", no()),
+            output(IN_DOUBT, no()),
+            output("rows", count()),
+        ];
+        let desired = Select::new(from_table(&self.tables.desired, "d"), columns);
+        Query { ctes: Vec::new(), body: Body::UnionAll(vec![differing, desired]) }
     }
 
     /// The rows to send that are not in doubt: `_key`, `_change`, `_hash`, `_receipt`, `_repeat_of` (null), the mapped
@@ -132,24 +150,30 @@ impl Difference<'_> {
         columns.push(output(REPEAT_OF, repeat_of));
         columns.extend(self.mapped());
         let filter = Expr::all(self.is_sent().into_iter().chain([which]));
-        self.held_back(self.fields, Select { filter, order_by, ..Select::new(from_cte("difference", "c"), columns) })
+        let joins = vec![self.with_values()];
+        query(self.held_back(Select { joins, filter, order_by, ..Select::new(self.from(), columns) }))
+    }
+
+    /// The mapped fields, which stand in the desired rows alone.
+    fn with_values(&self) -> Join {
+        join(JoinKind::Left, from_table(&self.tables.desired, "d"), same_key("c", "d"))
     }
 
     fn mapped(&self) -> impl Iterator<Item = OutputColumn> {
-        self.fields.iter().map(|field| output(&field.name, column("c", &field.name, field.ty.clone())))
+        self.fields.iter().map(|field| output(&field.name, column("d", &field.name, field.ty.clone())))
     }
 
     /// The first rows of one change that would be sent, in the order of the key: `_key`, `_change`, `_hash`, the mapped
     /// fields.
     pub(super) fn sample(&self, change: &str, rows: u64) -> Query {
         let is_it = Expr::compare(FunctionId::EQ, column("c", CHANGE, Type::String), string(change));
-        let select = Select {
+        query(self.held_back(Select {
+            joins: vec![self.with_values()],
             filter: Expr::all(self.is_sent().into_iter().chain([is_it])),
             order_by: vec![OrderBy { expr: key_of("c"), descending: false }],
             limit: Some(rows),
-            ..Select::new(from_cte("difference", "c"), ours().into_iter().chain(self.mapped()).collect())
-        };
-        self.held_back(self.fields, select)
+            ..Select::new(self.from(), ours().into_iter().chain(self.mapped()).collect())
+        }))
     }
 
     /// What tells the rows to send from any others: their number, and two sums of hashes over key, change and
@@ -164,7 +188,7 @@ impl Difference<'_> {
             aggregate(FunctionId::SUM, vec![hash], Type::Integer)
         };
         let columns = vec![output("rows", count()), output("first", sum("1")), output("second", sum("2"))];
-        self.held_back(&[], Select { filter: self.is_sent(), ..Select::new(from_cte("difference", "c"), columns) })
+        query(self.held_back(Select { filter: self.is_sent(), ..Select::new(self.from(), columns) }))
     }
 
     /// The refusals whose change is still to be sent; the others are of rows that have changed since, or that nobody
@@ -173,8 +197,7 @@ impl Difference<'_> {
         let columns = crate::state::rejected_columns();
         let columns = columns.into_iter().map(|c| output(&c.name, column("r", &c.name, c.ty))).collect();
         let filter = Some(is_one_of(column("c", CHANGE, Type::String), sent_changes(self.mode)));
-        let select = Select { filter, ..Select::new(from_cte("difference", "c"), columns) };
-        self.with_refusals(&[], JoinKind::Inner, None, select)
+        query(self.with_refusals(JoinKind::Inner, None, Select { filter, ..Select::new(self.from(), columns) }))
     }
 
     fn is_sent(&self) -> Option<RelExpr> {

@@ -65,6 +65,7 @@ fn steps(context: Context<'_>, name: Option<&str>, all: bool) -> Result<Vec<Step
         steps.extend(plan.prepare);
         steps.push(plan.desired);
         steps.push(query("duplicates", plan.duplicates));
+        steps.push(plan.difference);
         steps.push(query("counts", plan.counts));
         steps.push(plan.clear_rejected);
         steps.push(query("changes", plan.changes));
