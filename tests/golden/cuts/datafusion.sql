@@ -763,42 +763,38 @@ GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
 LIMIT 5;
 
+-- sync.best_out.difference
+CREATE OR REPLACE TABLE "springline"."difference_best_out" AS
+SELECT
+  COALESCE("d"."_key", "l"."_key") AS "_key",
+  CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'repeated' END AS "_change",
+  COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+  "l"."receipt" AS "_receipt",
+  "l"."in_doubt" AS "_in_doubt",
+  "l"."in_doubt_request" AS "_in_doubt_request"
+FROM "springline"."desired_best_out" AS "d"
+FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
+WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+
 -- sync.best_out.counts
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "springline"."desired_best_out" AS "d"
-  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
   "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
-FROM "difference" AS "c"
+FROM "springline"."difference_best_out" AS "c"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL
+UNION ALL
+SELECT
+  'desired' AS "_change",
+  FALSE AS "held",
+  FALSE AS "in_doubt",
+  COUNT(*) AS "rows"
+FROM "springline"."desired_best_out" AS "d";
 
 -- sync.best_out.rejected.clear
 CREATE OR REPLACE TABLE "springline"."rejected_best_out" AS
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "springline"."desired_best_out" AS "d"
-  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "r"."_key",
   "r"."_hash",
@@ -810,34 +806,21 @@ SELECT
   "r"."first_seen_at",
   "r"."last_seen_at",
   "r"."attempts"
-FROM "difference" AS "c"
+FROM "springline"."difference_best_out" AS "c"
 INNER JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
 
 -- sync.best_out.changes
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request",
-    "d"."city",
-    "d"."stage"
-  FROM "springline"."desired_best_out" AS "d"
-  FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
   "c"."_receipt",
   CAST(NULL AS VARCHAR) AS "_repeat_of",
-  "c"."city",
-  "c"."stage"
-FROM "difference" AS "c"
+  "d"."city",
+  "d"."stage"
+FROM "springline"."difference_best_out" AS "c"
+LEFT JOIN "springline"."desired_best_out" AS "d" ON "c"."_key" = "d"."_key"
 LEFT JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL
@@ -933,6 +916,9 @@ WHERE "f"."_key" IS NULL
 
 -- sync.best_out.desired.drop
 DROP TABLE IF EXISTS "springline"."desired_best_out";
+
+-- sync.best_out.difference.drop
+DROP TABLE IF EXISTS "springline"."difference_best_out";
 
 -- sync.best_out.outcomes.drop
 DROP TABLE IF EXISTS "springline"."outcomes_best_out";

@@ -262,42 +262,38 @@ GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
 LIMIT 5;
 
+-- sync.vips_to_files.difference
+CREATE OR REPLACE TABLE "state"."difference_vips_to_files" AS
+SELECT
+  COALESCE("d"."_key", "l"."_key") AS "_key",
+  CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'repeated' END AS "_change",
+  COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+  "l"."receipt" AS "_receipt",
+  "l"."in_doubt" AS "_in_doubt",
+  "l"."in_doubt_request" AS "_in_doubt_request"
+FROM "state"."desired_vips_to_files" AS "d"
+FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
+WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+
 -- sync.vips_to_files.counts
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "state"."desired_vips_to_files" AS "d"
-  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
   "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
-FROM "difference" AS "c"
+FROM "state"."difference_vips_to_files" AS "c"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL
+UNION ALL
+SELECT
+  'desired' AS "_change",
+  FALSE AS "held",
+  FALSE AS "in_doubt",
+  COUNT(*) AS "rows"
+FROM "state"."desired_vips_to_files" AS "d";
 
 -- sync.vips_to_files.rejected.clear
 CREATE OR REPLACE TABLE "state"."rejected_vips_to_files" AS
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "state"."desired_vips_to_files" AS "d"
-  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "r"."_key",
   "r"."_hash",
@@ -309,36 +305,22 @@ SELECT
   "r"."first_seen_at",
   "r"."last_seen_at",
   "r"."attempts"
-FROM "difference" AS "c"
+FROM "state"."difference_vips_to_files" AS "c"
 INNER JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
 
 -- sync.vips_to_files.changes
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request",
-    "d"."Email",
-    "d"."It's a ""score""",
-    "d"."seen"
-  FROM "state"."desired_vips_to_files" AS "d"
-  FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
   "c"."_receipt",
   CAST(NULL AS VARCHAR) AS "_repeat_of",
-  "c"."Email",
-  "c"."It's a ""score""",
-  "c"."seen"
-FROM "difference" AS "c"
+  "d"."Email",
+  "d"."It's a ""score""",
+  "d"."seen"
+FROM "state"."difference_vips_to_files" AS "c"
+LEFT JOIN "state"."desired_vips_to_files" AS "d" ON "c"."_key" = "d"."_key"
 LEFT JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated')
   AND "r"."_key" IS NULL
@@ -434,6 +416,9 @@ WHERE "f"."_key" IS NULL
 
 -- sync.vips_to_files.desired.drop
 DROP TABLE IF EXISTS "state"."desired_vips_to_files";
+
+-- sync.vips_to_files.difference.drop
+DROP TABLE IF EXISTS "state"."difference_vips_to_files";
 
 -- sync.vips_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_vips_to_files";
@@ -555,42 +540,38 @@ GROUP BY "d"."_key"
 HAVING COUNT(*) > 1 OR "d"."_key" IS NULL
 LIMIT 5;
 
+-- sync.all_to_files.difference
+CREATE OR REPLACE TABLE "state"."difference_all_to_files" AS
+SELECT
+  COALESCE("d"."_key", "l"."_key") AS "_key",
+  CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'repeated' END AS "_change",
+  COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
+  "l"."receipt" AS "_receipt",
+  "l"."in_doubt" AS "_in_doubt",
+  "l"."in_doubt_request" AS "_in_doubt_request"
+FROM "state"."desired_all_to_files" AS "d"
+FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
+WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+
 -- sync.all_to_files.counts
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "state"."desired_all_to_files" AS "d"
-  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_change",
   "r"."_key" IS NOT NULL AS "held",
   "c"."_in_doubt" IS NOT NULL AS "in_doubt",
   COUNT(*) AS "rows"
-FROM "difference" AS "c"
+FROM "state"."difference_all_to_files" AS "c"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
-GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL;
+GROUP BY "c"."_change", "r"."_key" IS NOT NULL, "c"."_in_doubt" IS NOT NULL
+UNION ALL
+SELECT
+  'desired' AS "_change",
+  FALSE AS "held",
+  FALSE AS "in_doubt",
+  COUNT(*) AS "rows"
+FROM "state"."desired_all_to_files" AS "d";
 
 -- sync.all_to_files.rejected.clear
 CREATE OR REPLACE TABLE "state"."rejected_all_to_files" AS
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request"
-  FROM "state"."desired_all_to_files" AS "d"
-  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "r"."_key",
   "r"."_hash",
@@ -602,32 +583,20 @@ SELECT
   "r"."first_seen_at",
   "r"."last_seen_at",
   "r"."attempts"
-FROM "difference" AS "c"
+FROM "state"."difference_all_to_files" AS "c"
 INNER JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added');
 
 -- sync.all_to_files.changes
-WITH
-"difference" AS (
-  SELECT
-    COALESCE("d"."_key", "l"."_key") AS "_key",
-    CASE WHEN "d"."_key" IS NULL THEN 'removed' WHEN "l"."_hash" IS NULL THEN 'added' WHEN "d"."_hash" <> "l"."_hash" THEN 'changed' WHEN "l"."in_doubt" IS NOT NULL THEN 'changed' ELSE 'unchanged' END AS "_change",
-    COALESCE(COALESCE("d"."_hash", "l"."_hash"), '') AS "_hash",
-    "l"."receipt" AS "_receipt",
-    "l"."in_doubt" AS "_in_doubt",
-    "l"."in_doubt_request" AS "_in_doubt_request",
-    "d"."email"
-  FROM "state"."desired_all_to_files" AS "d"
-  FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
-)
 SELECT
   "c"."_key",
   "c"."_change",
   "c"."_hash",
   "c"."_receipt",
   CAST(NULL AS VARCHAR) AS "_repeat_of",
-  "c"."email"
-FROM "difference" AS "c"
+  "d"."email"
+FROM "state"."difference_all_to_files" AS "c"
+LEFT JOIN "state"."desired_all_to_files" AS "d" ON "c"."_key" = "d"."_key"
 LEFT JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation" AND (NOT "r"."retryable" OR "r"."last_seen_at" > CASE WHEN "r"."attempts" <= 1 THEN CAST('2024-06-29 23:55:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 2 THEN CAST('2024-06-29 23:30:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 3 THEN CAST('2024-06-29 22:00:00' AS TIMESTAMP(6)) WHEN "r"."attempts" <= 4 THEN CAST('2024-06-29 12:00:00' AS TIMESTAMP(6)) ELSE CAST('2024-06-29 00:00:00' AS TIMESTAMP(6)) END)
 WHERE "c"."_change" IN ('added')
   AND "r"."_key" IS NULL
@@ -723,6 +692,9 @@ WHERE "f"."_key" IS NULL
 
 -- sync.all_to_files.desired.drop
 DROP TABLE IF EXISTS "state"."desired_all_to_files";
+
+-- sync.all_to_files.difference.drop
+DROP TABLE IF EXISTS "state"."difference_all_to_files";
 
 -- sync.all_to_files.outcomes.drop
 DROP TABLE IF EXISTS "state"."outcomes_all_to_files";
