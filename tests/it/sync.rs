@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use springline_tests::Plan;
 
+mod checkpoint;
 mod doubt;
 mod guards;
 mod many;

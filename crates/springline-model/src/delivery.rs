@@ -1,6 +1,8 @@
 //! What is delivered where, under which guards, and what is kept of it: the part of a checked project that is about
 //! syncs. It does not know how rows are found.
 
+use std::time::Duration;
+
 use crate::project::{DestinationId, EntityId, Pii, SegmentId, Setting, ValueExpr, Within};
 use crate::{Schedule, Span};
 
@@ -46,6 +48,10 @@ pub struct Sync {
     pub tags: Vec<String>,
     /// When the scheduler runs it; never where there is none.
     pub schedule: Option<Schedule>,
+    /// A row that was acknowledged longer ago is sent again.
+    pub refresh_after: Option<Within>,
+    /// How often a run writes into the ledger what has been acknowledged so far.
+    pub checkpoint_every: Duration,
     /// Where it is declared.
     pub span: Span,
 }

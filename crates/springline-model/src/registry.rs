@@ -42,6 +42,8 @@ pub struct DestinationKind {
     pub removals: Vec<Removal>,
     /// What an empty value can do.
     pub nulls: Vec<Nulls>,
+    /// After how many days it forgets a member that is not sent again; `None` where it never does.
+    pub members_expire_days: Option<u32>,
 }
 
 /// A way to send an alert.

@@ -11,7 +11,7 @@ use springline_ir::{
     ColumnDef, Expr, FunctionId, Join, JoinKind, Literal, OutputColumn, Query, RelExpr, Select, Statement, TableName,
     Type,
 };
-use springline_model::{Audit, Mode, Pii, RowId, Sync};
+use springline_model::{Audit, Mode, Pii, RowId, Sync, Within};
 
 use self::difference::{Difference, sent_changes};
 
@@ -20,7 +20,7 @@ use crate::lease::create_lease;
 use crate::members::{aggregate, from_table, query};
 use crate::preview::membership;
 use crate::records::{
-    deliveries_columns, deliveries_table, run_steps_columns, run_steps_table, runs_columns, runs_table,
+    deliveries_columns, deliveries_table, long_ago, run_steps_columns, run_steps_table, runs_columns, runs_table,
     versions_columns, versions_table,
 };
 use crate::state::{StateTables, define, ledger_columns, outcome_columns, refusal_columns, rejected_columns};
@@ -30,7 +30,7 @@ use crate::{Context, PlanError, Step};
 /// The column of the sync key, as text.
 pub const KEY: &str = "_key";
 /// The column that says what happened to a row: `added`, `changed`, `removed`, or `repeated` for what a full resync sends
-/// though it is the same.
+/// or a sync with `refresh_after` sends though it is the same.
 pub const CHANGE: &str = "_change";
 /// What stands for a change where [`SyncPlan::counts`] tells how many rows are desired.
 pub const DESIRED: &str = "desired";
@@ -79,8 +79,9 @@ pub struct SyncPlan {
     pub duplicates: Query,
     /// Writes down which keys differ from the ledger; once there is what should be at the destination.
     pub difference: Step,
-    /// How many rows of each `_change`, and of [`DESIRED`] all that should be at the destination, split by `held` (refused before, not changed since and not due again) and
-    /// `in_doubt` (a request may or may not have reached the destination): `_change`, `held`, `in_doubt`, `rows`.
+    /// How many rows of each `_change`, and of [`DESIRED`] all that should be at the destination, split by `held` (refused
+    /// before, not changed since and not due again) and `in_doubt` (a request may or may not have reached the
+    /// destination): `_change`, `held`, `in_doubt`, `rows`.
     pub counts: Query,
     /// The rows to send that are not in doubt: `_key`, `_change`, `_hash`, `_receipt`, `_repeat_of`, the mapped fields.
     pub changes: Query,
@@ -100,6 +101,9 @@ pub struct SyncPlan {
     pub reconcile: Step,
     /// Takes what was loaded into the ledger and the rejected rows.
     pub acknowledge: Vec<Step>,
+    /// Takes the acknowledged rows that were loaded into the ledger, and touches nothing that the stream of the changes
+    /// reads.
+    pub checkpoint: Vec<Step>,
     /// Removes what only lives as long as a run.
     pub cleanup: Vec<Step>,
     /// The refused rows, latest first.
@@ -144,7 +148,8 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         ],
         vec![(tables.ledger.clone(), ledger_columns()), (tables.rejected.clone(), rejected_columns())],
     ];
-    let difference = Difference { tables: &tables, fields: &columns, mode: sync.mode, options };
+    let refresh_before = sync.refresh_after.map(|length| earlier(context, options.now, length)).transpose()?;
+    let difference = Difference { tables: &tables, fields: &columns, mode: sync.mode, options, refresh_before };
     let mut prepare = vec![Step::new("state.schema", Statement::CreateSchema { schema: schema.to_owned() })];
     let versions = (versions_table(schema), versions_columns());
     for (table, columns) in std::iter::once(&versions).chain(lasting.iter().flatten()) {
@@ -155,15 +160,13 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
     let replace = |what: &str, table: &TableName, query| {
         Step::new(name(what), Statement::ReplaceTable { table: table.clone(), query })
     };
-    let mut acknowledging = vec![
-        Step::new(name("acknowledge"), settle::acknowledge(context, &tables)),
-        replace("refuse", &tables.rejected, settle::refuse(&tables)),
-    ];
+    let mut checkpoint = vec![Step::new(name("acknowledge"), settle::acknowledge(context, &tables))];
     if sync.audit == Audit::Rows {
         // Before the ledger: what is in the ledger is in the record of deliveries too.
         let audit = settle::audit(context, sync, &tables).map(|statement| Step::new(name("audit"), statement));
-        acknowledging.splice(0..0, audit);
+        checkpoint.splice(0..0, audit);
     }
+    let refuse = replace("refuse", &tables.rejected, settle::refuse(&tables));
     Ok(SyncPlan {
         prepare,
         desired: Step::new(
@@ -189,7 +192,8 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
             create("refusals", &tables.refusals, refusal_columns()),
         ],
         reconcile: Step::new(name("reconcile"), settle::reconcile(&tables)),
-        acknowledge: acknowledging,
+        acknowledge: checkpoint.iter().cloned().chain([refuse]).collect(),
+        checkpoint,
         cleanup: vec![
             drop("desired.drop", &tables.desired),
             drop("difference.drop", &tables.difference),
@@ -208,6 +212,11 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         columns,
         tables,
     })
+}
+
+/// The instant that lies so long before another one.
+fn earlier(context: Context<'_>, than: Timestamp, length: Within) -> Result<Timestamp, PlanError> {
+    long_ago(Context { as_of: than, ..context }, length)
 }
 
 /// The columns of the rows that should be at the destination.

@@ -6,7 +6,7 @@
 //! what a run wrote is taken into the ledger at its end, or by the next run if it died before. The
 //! file's lock is also what keeps two runs of one sync apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -98,13 +98,20 @@ pub(crate) struct RowLine {
     pub(crate) receipt: Option<String>,
     /// The request that it was in.
     pub(crate) request: String,
+    /// A checkpoint has taken it into the ledger.
+    pub(crate) checkpointed: bool,
 }
 
 impl RowLine {
     fn new(row: SentRow, (run, request): &(String, u64), at: i64, outcome: Outcome, receipt: Option<String>) -> Self {
         let SentRow { key, hash, operation, repeat_of } = row;
         let request = repeat_of.unwrap_or_else(|| request_name(run, *request));
-        RowLine { key, hash, operation, run: run.clone(), at, outcome, receipt, request }
+        RowLine { key, hash, operation, run: run.clone(), at, outcome, receipt, request, checkpointed: false }
+    }
+
+    /// Whether the destination has said that it has the row.
+    fn is_taken(&self) -> bool {
+        matches!(self.outcome, Outcome::Delivered | Outcome::Unknown)
     }
 }
 
@@ -122,6 +129,29 @@ pub(crate) enum Ended {
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
+    /// Bytes that stand in the file.
+    length: u64,
+    /// Where each request stands that left in this run and has no outcome.
+    open: BTreeMap<u64, u64>,
+    /// What lies before this byte has been taken into the ledger, as far as the destination has taken it.
+    checkpointed: u64,
+    /// Where the first request begins that had no outcome then.
+    first: u64,
+    /// Rows have got an outcome since.
+    has_news: bool,
+}
+
+/// A part of the journal that a checkpoint takes in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Where the first request begins whose outcome may lie in the part.
+    first: u64,
+    /// Where the part begins.
+    start: u64,
+    /// Where it ends.
+    end: u64,
+    /// Where the first request begins that has no outcome at its end.
+    next: u64,
 }
 
 impl Journal {
@@ -130,7 +160,8 @@ impl Journal {
         let path = folder(project_dir, target)?.join(format!("{sync}.jsonl"));
         let file = locked(&path, wait).await?.ok_or_else(|| RunError::Locked(sync.to_owned()))?;
         drop_torn_line(&file).map_err(|e| RunError::file(&path, e))?;
-        Ok(Journal { file, path })
+        let length = file.metadata().map_err(|e| RunError::file(&path, e))?.len();
+        Ok(Journal { file, path, length, open: BTreeMap::new(), checkpointed: 0, first: 0, has_news: false })
     }
 
     /// The holder of the lease that the last run took and did not give back.
@@ -150,9 +181,31 @@ impl Journal {
     }
 
     /// Whether a run that died has left something to take into the ledger.
-    pub(crate) fn is_empty(&self) -> Result<bool, RunError> {
-        let length = self.file.metadata().map_err(|e| RunError::file(&self.path, e))?.len();
-        Ok(length == 0)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// What has been written since the last checkpoint; `None` where that is nothing.
+    pub(crate) fn since_checkpoint(&self) -> Option<Part> {
+        let (start, end) = (self.checkpointed, self.length);
+        let next = self.open.values().min().copied().unwrap_or(end);
+        self.has_news.then_some(Part { first: self.first, start, end, next })
+    }
+
+    /// The rows of a part that the destination has said it has.
+    pub(crate) fn taken(
+        &self,
+        part: Part,
+    ) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + Send + use<>, RunError> {
+        let rows = self.ended(part)?;
+        Ok(rows.filter(|row| row.as_ref().map_or(true, RowLine::is_taken)))
+    }
+
+    /// Keeps in mind that a part has been taken into the ledger.
+    pub(crate) fn set_checkpointed(&mut self, part: Part) {
+        self.checkpointed = part.end;
+        self.first = part.next;
+        self.has_news = self.length > part.end;
     }
 
     /// Writes down what a delivery tells. It waits until requests that leave are on disk, and with them all outcomes
@@ -187,10 +240,26 @@ impl Journal {
     fn append(&mut self, lines: impl Iterator<Item = Line>) -> Result<(), RunError> {
         let mut bytes = Vec::new();
         for line in lines {
+            match &line {
+                Line::Sending { request, .. } => {
+                    self.open.insert(*request, self.length + bytes.len() as u64);
+                }
+                Line::Settled { request, .. } => {
+                    self.open.remove(request);
+                    self.has_news = true;
+                }
+                Line::Job { .. } => {}
+            }
             serde_json::to_writer(&mut bytes, &line).map_err(|e| RunError::file(&self.path, e.into()))?;
             bytes.push(b'\n');
         }
+        self.length += bytes.len() as u64;
         self.file.write_all(&bytes).map_err(|e| RunError::file(&self.path, e))
+    }
+
+    /// All of it.
+    fn whole(&self) -> Part {
+        Part { first: 0, start: 0, end: self.length, next: self.length }
     }
 
     /// The run that wrote it.
@@ -228,7 +297,7 @@ impl Journal {
     pub(crate) fn waiting(&self) -> Result<u64, RunError> {
         let jobs = self.jobs()?;
         let mut rows = 0;
-        for row in self.ended()? {
+        for row in self.ended(self.whole())? {
             if let Outcome::Accepted { job, .. } = &row?.outcome {
                 rows += u64::from(jobs.get(job).is_none_or(Option::is_none));
             }
@@ -240,7 +309,7 @@ impl Journal {
     /// out: for the ledger they were never sent.
     pub(crate) fn settled(&self) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + use<>, RunError> {
         let jobs = self.jobs()?;
-        Ok(self.ended()?.filter_map(move |row| match row {
+        Ok(self.ended(self.whole())?.filter_map(move |row| match row {
             Err(error) => Some(Err(error)),
             Ok(row) => settle(row, &jobs).map(Ok),
         }))
@@ -267,30 +336,34 @@ impl Journal {
         let mut rows: HashMap<String, RowLine> = rows.map(|row| (row.key.clone(), row)).collect();
         if !rows.is_empty() {
             // A request that was cut in two has no outcome itself, and its halves may have.
-            for row in self.ended()? {
+            for row in self.ended(self.whole())? {
                 rows.remove(&row?.key);
             }
         }
         Ok(rows.into_values().collect())
     }
 
-    /// Every row that has an outcome, with the one that the request gave.
-    fn ended(&self) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + use<>, RunError> {
+    /// Every row that got its outcome in a part, with the one that the request gave.
+    fn ended(&self, part: Part) -> Result<impl Iterator<Item = Result<RowLine, RunError>> + Send + use<>, RunError> {
         let mut open = HashMap::new();
-        Ok(self.lines()?.flat_map(move |line| match line {
+        let checkpointed = self.checkpointed;
+        Ok(self.lines_of(part)?.flat_map(move |line| match line {
             Err(error) => vec![Err(error)],
-            Ok(Line::Job { .. }) => Vec::new(),
-            Ok(Line::Sending { run, request, rows, .. }) => {
+            Ok((_, Line::Job { .. })) => Vec::new(),
+            Ok((_, Line::Sending { run, request, rows, .. })) => {
                 open.insert((run, request), rows);
                 Vec::new()
             }
-            Ok(Line::Settled { run, request, at, outcomes, receipts }) => {
+            Ok((place, Line::Settled { run, request, at, outcomes, receipts })) => {
                 let name = (run, request);
                 let rows = open.remove(&name).unwrap_or_default();
+                let rows = if place < part.start { Vec::new() } else { rows };
                 let mut receipts = receipts.into_iter();
-                let rows = rows.into_iter().enumerate().filter_map(|(place, row)| {
-                    let outcome = outcomes.of(place)?.clone();
-                    Some(Ok(RowLine::new(row, &name, at, outcome, receipts.next().flatten())))
+                let rows = rows.into_iter().enumerate().filter_map(|(row_place, row)| {
+                    let outcome = outcomes.of(row_place)?.clone();
+                    let mut row = RowLine::new(row, &name, at, outcome, receipts.next().flatten());
+                    row.checkpointed = place < checkpointed && row.is_taken();
+                    Some(Ok(row))
                 });
                 rows.collect()
             }
@@ -300,19 +373,38 @@ impl Journal {
     /// Forgets everything, once it is in the ledger.
     pub(crate) fn clear(&mut self) -> Result<(), RunError> {
         let clear = |file: &File| file.set_len(0).and_then(|()| file.sync_data());
-        clear(&self.file).map_err(|e| RunError::file(&self.path, e))
+        clear(&self.file).map_err(|e| RunError::file(&self.path, e))?;
+        self.open.clear();
+        (self.length, self.checkpointed, self.first, self.has_news) = (0, 0, 0, false);
+        Ok(())
     }
 
     fn lines(&self) -> Result<impl Iterator<Item = Result<Line, RunError>> + use<>, RunError> {
+        Ok(self.lines_of(self.whole())?.map(|line| line.map(|(_, line)| line)))
+    }
+
+    /// The lines that a part is to be read from, each with its place in the file.
+    fn lines_of(
+        &self,
+        part: Part,
+    ) -> Result<impl Iterator<Item = Result<(u64, Line), RunError>> + Send + use<>, RunError> {
         let path = self.path.clone();
         let mut reader = BufReader::new(File::open(&path).map_err(|e| RunError::file(&path, e))?);
+        reader.seek(SeekFrom::Start(part.first)).map_err(|e| RunError::file(&path, e))?;
+        // What is written meanwhile is of the next part.
+        let mut reader = reader.take(part.end.saturating_sub(part.first));
+        let mut place = part.first;
         Ok(std::iter::from_fn(move || {
             let mut text = String::new();
-            match reader.read_line(&mut text) {
-                Ok(0) => None,
-                Ok(_) => Some(serde_json::from_str(&text).map_err(|e| RunError::file(&path, e.into()))),
-                Err(error) => Some(Err(RunError::file(&path, error))),
-            }
+            let read = reader.read_line(&mut text).map_err(|e| RunError::file(&path, e));
+            let line = match read {
+                Ok(0) => return None,
+                Ok(_) => serde_json::from_str(&text).map_err(|e| RunError::file(&path, e.into())),
+                Err(error) => Err(error),
+            };
+            let here = place;
+            place += text.len() as u64;
+            Some(line.map(|line| (here, line)))
         }))
     }
 }

@@ -366,7 +366,8 @@ impl Run<'_> {
             return Ok(report);
         }
         context.resources = destination.prepare(&context).await?;
-        let delivery = send::send(state, plan, journal, &context, destination, &report.counts);
+        let every = self.sync.checkpoint_every;
+        let delivery = send::send(state, plan, journal, &context, destination, &report.counts, every);
         let delivery = log.step("deliver", delivery, |_| to_send).await?;
         (report.requests, report.retries) = (delivery.requests, delivery.retries);
         report.stopped = delivery.stopped.map(|reason| crate::redact(&reason));

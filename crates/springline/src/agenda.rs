@@ -97,6 +97,7 @@ mod tests {
                 identifiers: Vec::new(),
                 removals: Vec::new(),
                 nulls: Vec::new(),
+                members_expire_days: None,
             }],
             alerts: Vec::new(),
         };

@@ -114,6 +114,7 @@ pub(crate) fn registry() -> Registry {
         required: fields_that(spec, |field| field.required),
         identifiers: fields_that(spec, |field| field.identifier),
         removals: spec.removals.iter().filter_map(|r| word(Removal::ALL, r.as_str(), Removal::name)).collect(),
+        members_expire_days: spec.members_expire.and_then(|kept| u32::try_from(kept.as_secs() / (24 * 60 * 60)).ok()),
         nulls: spec.nulls.iter().filter_map(|n| word(Nulls::ALL, n.as_str(), Nulls::name)).collect(),
     });
     let alerts = springline_destination::alert_specs().iter().map(|spec| AlertKind {

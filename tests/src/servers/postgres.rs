@@ -17,7 +17,8 @@ pub(super) fn start() -> Option<Server> {
     let database = fresh_name();
     let status = Command::new("psql")
         .args(["-X", "-q", "-h", &part("host"), "-p", &part("port"), "-U", &part("user"), "-d", &part("dbname")])
-        .args(["-c", &format!("CREATE DATABASE {database}")])
+        // A test that was killed leaves its database behind, and process ids come round again.
+        .args(["-c", &format!("DROP DATABASE IF EXISTS {database}"), "-c", &format!("CREATE DATABASE {database}")])
         .status()
         .expect("psql starts");
     assert!(status.success(), "a database can be made");

@@ -28,7 +28,7 @@ pub(super) fn start() -> Option<Server> {
         assert!(psql.wait().expect("psql ends").success(), "{database} can be made");
     };
     let database = fresh_name();
-    run(&part("dbname"), &format!("CREATE DATABASE {database}"));
+    run(&part("dbname"), &format!("DROP DATABASE IF EXISTS {database};\nCREATE DATABASE {database};"));
     run(&database, FUNCTIONS);
     let options = [
         ("host", part("host")),

@@ -1,10 +1,12 @@
 //! Syncs: what goes where, under which fields.
 
+use std::time::Duration;
+
 use crate::expr;
 use crate::syntax::{Places, Spanned, SyncDecl, nearest};
 use crate::{
     Audit, Code, DestinationId, DestinationKind, Diagnostic, EntityId, Guards, Mapping, Mode, Schedule, SegmentId,
-    SourceMap, Sync,
+    SourceMap, Sync, Unit, Within,
 };
 
 use super::catalogue::Catalogue;
@@ -64,6 +66,8 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         freshness: g.freshness.and_then(|text| settings::length(&text, out)),
     });
     let schedule = decl.schedule.and_then(|text| schedule(&text, context.sources, out));
+    let refresh_after = refresh_after(decl.refresh_after.as_ref(), mode, kind, out);
+    let checkpoint_every = checkpoint_every(decl.checkpoint_every.as_ref(), out);
     let (key, destination) = (key?, destination?);
     complete.then(|| Sync {
         name: decl.name.value,
@@ -79,6 +83,8 @@ pub(super) fn sync(decl: SyncDecl, context: &Context, out: &mut Vec<Diagnostic>)
         audit: decl.audit.map_or_else(Audit::default, |audit| audit.value),
         tags: decl.tags.into_iter().map(|tag| tag.value).collect(),
         schedule,
+        refresh_after,
+        checkpoint_every,
         span: decl.name.span,
     })
 }
@@ -94,6 +100,63 @@ fn schedule(text: &Spanned<String>, sources: &SourceMap, out: &mut Vec<Diagnosti
             out.push(Diagnostic::error(Code::InvalidSchedule, span, bad.message).hint(HINT));
         })
         .ok()
+}
+
+/// How often a run writes into the ledger what has been acknowledged, where a sync does not say it.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
+
+/// How often a run writes into the ledger what has been acknowledged so far.
+fn checkpoint_every(text: Option<&Spanned<String>>, out: &mut Vec<Diagnostic>) -> Duration {
+    let Some(text) = text else { return CHECKPOINT_EVERY };
+    let read = text.value.trim().parse::<jiff::SignedDuration>().ok().and_then(|length| length.try_into().ok());
+    read.filter(|length: &Duration| !length.is_zero()).unwrap_or_else(|| {
+        let message = format!("`{}` is no length of time", text.value);
+        let hint = "write an amount and a unit, such as `30s` or `5 minutes`";
+        out.push(Diagnostic::error(Code::InvalidValue, text.span, message).hint(hint));
+        CHECKPOINT_EVERY
+    })
+}
+
+/// After how long a row is sent again though it is the same: what the sync says, or half of the time that the destination
+/// keeps a member.
+fn refresh_after(
+    text: Option<&Spanned<String>>,
+    mode: Mode,
+    kind: Option<&DestinationKind>,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Within> {
+    let repeats = !matches!(mode, Mode::Append | Mode::Insert);
+    let kept = kind.and_then(|kind| kind.members_expire_days);
+    let Some(text) = text else {
+        return kept.filter(|_| repeats).map(|days| Within { amount: (days / 2).max(1), unit: Unit::Day });
+    };
+    if !repeats {
+        let message = format!("a sync of mode `{}` sends no row twice", mode.name());
+        let hint = "leave `refresh_after` out, or choose another mode";
+        out.push(Diagnostic::error(Code::UnsupportedMode, text.span, message).hint(hint));
+        return None;
+    }
+    let length = settings::length(text, out)?;
+    if let Some(days) = kept.filter(|days| longest_days(length) >= u64::from(*days)) {
+        let message = format!("the destination forgets a member after {days} days, which is before it is sent again");
+        let hint = format!("write fewer days, such as `{} days`", (days / 2).max(1));
+        out.push(Diagnostic::error(Code::InvalidValue, text.span, message).hint(hint));
+    }
+    Some(length)
+}
+
+/// The days of the longest time that a length can be.
+fn longest_days(length: Within) -> u64 {
+    let amount = u64::from(length.amount);
+    match length.unit {
+        Unit::Minute => amount.div_ceil(24 * 60),
+        Unit::Hour => amount.div_ceil(24),
+        Unit::Day => amount,
+        Unit::Week => amount * 7,
+        Unit::Month => amount * 31,
+        Unit::Quarter => amount * 92,
+        Unit::Year => amount * 366,
+    }
 }
 
 /// A field whose name stands for something else in what is delivered.

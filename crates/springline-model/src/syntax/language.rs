@@ -246,6 +246,12 @@ decl! {
         /// When `springline scheduler` runs it, in the project's time zone: minute, hour, day of the month, month and day
         /// of the week, as in `30 6 * * mon-fri` or `"*/15 * * * *"`. Never if it is left out.
         schedule: Option<Spanned<String>>,
+        /// A row that the destination took longer ago than this, such as `30 days`, is sent again though it is the same: for
+        /// destinations that forget members. If it is left out, half of the time after which the type forgets them.
+        refresh_after: Option<Spanned<String>>,
+        /// How often a run that is on its way writes into the ledger what the destination has taken so far, such as `5m`;
+        /// every 30 seconds if it is left out. What a machine that dies for good had sent since is sent again.
+        checkpoint_every: Option<Spanned<String>>,
     }
 
     /// What fills a destination's field, in full.

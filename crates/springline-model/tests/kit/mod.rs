@@ -26,6 +26,7 @@ pub fn registry() -> Registry {
         identifiers: fields.map(|f| vec![f[0].to_owned()]).unwrap_or_default(),
         removals: vec![Removal::Delete],
         nulls: vec![Nulls::Send],
+        members_expire_days: None,
     };
     let alert = |name: &str, options| AlertKind { name: name.to_owned(), options };
     let webhook = &[

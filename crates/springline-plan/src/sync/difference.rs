@@ -30,11 +30,13 @@ pub(super) struct Difference<'a> {
     pub(super) fields: &'a [DesiredColumn],
     pub(super) mode: Mode,
     pub(super) options: &'a SyncOptions,
+    /// What was acknowledged before this instant is sent again.
+    pub(super) refresh_before: Option<Timestamp>,
 }
 
 impl Difference<'_> {
-    /// Every key that is added, changed, removed or in doubt, with its hash and what the ledger has of it; where all is
-    /// sent again the others too.
+    /// Every key that is added, changed, removed, in doubt or due to be refreshed, with its hash and what the ledger has of
+    /// it; where all is sent again the others too.
     pub(super) fn table(&self) -> Query {
         let hash = |alias: &str| column(alias, HASH, Type::String);
         let ledger = |name: &str| column("l", name, Type::String);
@@ -44,6 +46,13 @@ impl Difference<'_> {
         let is_in_doubt = is_known(ledger(IN_DOUBT));
         let or = |a: RelExpr, b: RelExpr| Expr::call(FunctionId::OR, vec![a, b], Type::Boolean);
         let differs = or(or(is_removed.clone(), is_added.clone()), or(is_changed.clone(), is_in_doubt.clone()));
+        let differs = match self.refresh_before {
+            Some(instant) => {
+                let instant = Expr::literal(Literal::Timestamp(instant));
+                or(differs, Expr::compare(FunctionId::LT, column("l", "sent_at", Type::Timestamp), instant))
+            }
+            None => differs,
+        };
         let change = Expr {
             kind: ExprKind::Case {
                 branches: vec![

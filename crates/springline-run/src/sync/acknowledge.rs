@@ -1,7 +1,9 @@
 //! From the journal to the ledger: in bulk, at the end of a run, or at the start of the next one where
-//! a run died. Taking the same journal in twice changes nothing. A row that left and has no outcome becomes one in doubt.
+//! a run died; and while it goes on, what was taken by then. Taking the same journal in twice changes nothing. A row
+//! that left and has no outcome becomes one in doubt.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BooleanArray, StringArray, TimestampMicrosecondArray};
 use arrow::record_batch::RecordBatch;
@@ -10,6 +12,7 @@ use springline_destination::{Destination, JobState, Operation, Outcome, SyncCont
 use springline_ir::TableName;
 use springline_plan::SyncPlan;
 use springline_warehouse::{ErrorKind, WarehouseError};
+use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Ended, Journal, RowLine};
 use crate::records::{numbers, texts};
@@ -17,6 +20,8 @@ use crate::{RunError, Session};
 
 /// Rows of the journal that go into one batch.
 const BATCH_ROWS: usize = 8192;
+/// The pause between two checkpoints is at least so many times as long as one took.
+const LEAST_PAUSE: u32 = 10;
 
 /// How many rows had which end.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub(super) async fn recover(
     context: &SyncContext,
     destination: &dyn Destination,
 ) -> Result<u64, RunError> {
-    if journal.is_empty()? {
+    if journal.is_empty() {
         return Ok(0);
     }
     let open = journal.jobs()?.into_iter().filter(|(_, ended)| ended.is_none());
@@ -68,7 +73,7 @@ async fn writer(session: &Session, plan: &SyncPlan, journal: &Journal) -> Result
 /// Takes in what a run that died has left as far as it can be known without the destination. Gives the
 /// number of rows that only the destination can tell of; where there are any, nothing is taken in yet.
 pub(super) async fn take_in(session: &Session, plan: &SyncPlan, journal: &mut Journal) -> Result<u64, RunError> {
-    if journal.is_empty()? {
+    if journal.is_empty() {
         return Ok(0);
     }
     let waiting = journal.waiting()?;
@@ -118,7 +123,7 @@ pub(super) async fn acknowledge(
     } else {
         let is_refused = |row: &RowLine| matches!(row.outcome, Outcome::Rejected { .. });
         if settled.delivered + settled.unknown > 0 || doubts {
-            let taken = only(journal.settled()?, move |row| !is_refused(row));
+            let taken = only(journal.settled()?, move |row| !is_refused(row) && !row.checkpointed);
             let taken = taken.map(|row| row.map(|row| OutcomeRow::new(row, false)));
             load(session, &plan.tables.outcomes, taken.chain(in_doubt), outcome_batch).await?;
         }
@@ -135,6 +140,47 @@ pub(super) async fn acknowledge(
         journal.clear()?;
     }
     Ok(settled)
+}
+
+/// Writes what the destination has taken into the ledger every so often until the delivery has ended: a machine that dies
+/// for good takes its journal with it. The refusals, and what is not known yet, are left for the end of the run.
+pub(super) async fn checkpoints(
+    session: &Session,
+    plan: &SyncPlan,
+    journal: &Mutex<&mut Journal>,
+    every: Duration,
+    delivered: &CancellationToken,
+) {
+    let mut pause = every;
+    while tokio::time::timeout(pause, delivered.cancelled()).await.is_err() {
+        let began = Instant::now();
+        match checkpoint(session, plan, journal).await {
+            Ok(()) => tracing::debug!("checkpoint"),
+            // The journal still has it all, and the end of the run tells whether the ledger can be written.
+            Err(error) => tracing::warn!(error = crate::redact(&error.to_string()), "the checkpoint failed"),
+        }
+        // Where the ledger is written anew each time, a checkpoint may take longer than the pause.
+        pause = every.max(began.elapsed() * LEAST_PAUSE);
+    }
+}
+
+async fn checkpoint(session: &Session, plan: &SyncPlan, journal: &Mutex<&mut Journal>) -> Result<(), RunError> {
+    let (part, rows) = {
+        let journal = lock(journal);
+        let Some(part) = journal.since_checkpoint() else { return Ok(()) };
+        (part, journal.taken(part)?)
+    };
+    session.execute_all(&plan.stage).await?;
+    let rows = rows.map(|row| row.map(|row| OutcomeRow::new(row, false)));
+    load(session, &plan.tables.outcomes, rows, outcome_batch).await?;
+    session.execute_all(&plan.checkpoint).await?;
+    lock(journal).set_checkpointed(part);
+    Ok(())
+}
+
+/// The journal, for a moment. It is never held over a step that could panic half-way through a change of it.
+pub(super) fn lock<'a, 'b>(journal: &'a Mutex<&'b mut Journal>) -> MutexGuard<'a, &'b mut Journal> {
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Forgets the refusals of rows that have changed since, or that are not to be sent any more.

@@ -1,7 +1,8 @@
 //! From the changes in the warehouse to the destination: the rows as it takes them, each outcome in the journal before
 //! the next request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
@@ -11,8 +12,10 @@ use springline_destination::{
 };
 use springline_model::{Mode, Nulls, Removal, Sync};
 use springline_plan::{CHANGE, HASH, KEY, RECEIPT, REPEAT_OF, SyncPlan};
+use tokio_util::sync::CancellationToken;
 
 use super::SyncCounts;
+use super::acknowledge::{checkpoints, lock};
 use crate::arrow_types::arrow_type;
 use crate::cells::exact_cast;
 use crate::journal::{Ended, Journal};
@@ -72,6 +75,7 @@ pub(super) async fn send(
     context: &SyncContext,
     destination: &dyn Destination,
     counts: &SyncCounts,
+    checkpoint_every: Duration,
 ) -> Result<DeliveryReport, RunError> {
     let queries = [(counts.in_doubt > 0).then(|| plan.doubtful.clone()), Some(plan.changes.clone())];
     // One after the other: a connection may know of one result at a time.
@@ -81,15 +85,24 @@ pub(super) async fn send(
     let changes = rows.map(move |batch| to_changes(&batch?, &schema));
     let (mut done, of) = (0, counts.to_send());
     let policy = Policy { stop: session.stop.clone(), ..Policy::default() };
-    let report = deliver(destination, context, changes, &policy, |progress| {
-        journal.note(progress, &context.run_id, Timestamp::now().as_microsecond())?;
+    let shared = Mutex::new(&mut *journal);
+    let delivery = deliver(destination, context, changes, &policy, |progress| {
+        lock(&shared).note(progress, &context.run_id, Timestamp::now().as_microsecond())?;
         if let Progress::Settled { outcomes, .. } = progress {
             done += outcomes.len() as u64;
             (session.observer)(Event::Delivered { rows: done, of });
         }
         Ok::<(), RunError>(())
-    })
-    .await?;
+    });
+    let delivered = CancellationToken::new();
+    let delivery = async {
+        let report = delivery.await;
+        delivered.cancel();
+        report
+    };
+    // A checkpoint that is on its way is not broken off.
+    let (report, ()) = tokio::join!(delivery, checkpoints(session, plan, &shared, checkpoint_every, &delivered));
+    let report = report?;
     journal.flush()?;
     for (job, end) in destination.finish(context).await? {
         journal.job(&job, Ended::Done(end))?;

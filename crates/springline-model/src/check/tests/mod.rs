@@ -8,6 +8,7 @@ mod functions;
 mod limits;
 mod names;
 mod packages;
+mod syncs;
 
 use expect_test::Expect;
 
@@ -22,16 +23,22 @@ fn registry() -> Registry {
     Registry {
         alerts: Vec::new(),
         engines: vec![EngineKind { name: "datafusion".into(), options: vec![option("path", true)] }],
-        destinations: vec![DestinationKind {
-            name: "file".into(),
-            options: vec![option("path", true), option("format", false)],
-            modes: vec![Mode::Upsert, Mode::Mirror],
-            fields: None,
-            required: Vec::new(),
-            identifiers: Vec::new(),
-            removals: vec![Removal::Delete],
-            nulls: vec![Nulls::Send],
-        }],
+        destinations: vec![destination("file", None), destination("audience", Some(60))],
+    }
+}
+
+/// A type of destination that forgets its members after so many days.
+fn destination(name: &str, members_expire_days: Option<u32>) -> DestinationKind {
+    DestinationKind {
+        name: name.into(),
+        options: vec![option("path", true), option("format", false)],
+        modes: vec![Mode::Upsert, Mode::Mirror, Mode::Append],
+        fields: None,
+        required: Vec::new(),
+        identifiers: Vec::new(),
+        removals: vec![Removal::Delete],
+        nulls: vec![Nulls::Send],
+        members_expire_days,
     }
 }
 
