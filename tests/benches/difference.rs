@@ -169,6 +169,7 @@ fn registry() -> Registry {
         identifiers: Vec::new(),
         nulls: Vec::new(),
         removals: Vec::new(),
+        members_expire_days: None,
     };
     Registry {
         engines: vec![EngineKind { name: "datafusion".to_owned(), options: vec![path] }],

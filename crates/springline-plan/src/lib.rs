@@ -48,8 +48,8 @@ pub use preview::{COUNT_COLUMN, PreviewColumn, leaf_pii, members_query, preview}
 pub use reads::tables_read;
 pub use records::{
     DEFINITION, STATE_VERSION, add_columns, deliveries_columns, deliveries_table, forget, last_definitions, latest_run,
-    long_ago, recent_sizes, run_steps_columns, run_steps_table, runs_columns, runs_table, versions, versions_columns,
-    versions_table,
+    long_ago, recent_sizes, resources, resources_columns, resources_table, run_steps_columns, run_steps_table,
+    runs_columns, runs_table, versions, versions_columns, versions_table,
 };
 pub use rows::{ROW_KEY, entity_rows, repeated_values};
 pub use state::{MembershipTables, StateTables, new_size_columns};

@@ -125,6 +125,30 @@ pub fn deliveries_columns() -> Vec<ColumnDef> {
     texts.map(|name| define(name, Type::String)).into_iter().chain([define("sent_at", Type::Timestamp)]).collect()
 }
 
+/// The table of what destinations have prepared for syncs: ids of lists and the like.
+pub fn resources_table(schema: &str) -> TableName {
+    TableName::in_schema(schema, "resources")
+}
+
+/// The columns of [`resources_table`]. A resource that is prepared anew is a further row; the latest counts.
+pub fn resources_columns() -> Vec<ColumnDef> {
+    let texts = ["sync", "destination", "name", "value"].map(|name| define(name, Type::String));
+    texts.into_iter().chain([define("since", Type::Timestamp)]).collect()
+}
+
+/// What a destination has prepared for a sync, the latest last: `name`, `value`.
+pub fn resources(schema: &str, sync: &str, destination: &str) -> Query {
+    let text = |name: &str| column("r", name, Type::String);
+    query(Select {
+        filter: Expr::all([is("sync", sync), is("destination", destination)]),
+        order_by: vec![OrderBy { expr: column("r", "since", Type::Timestamp), descending: false }],
+        ..Select::new(
+            from_table(&resources_table(schema), "r"),
+            vec![output("name", text("name")), output("value", text("value"))],
+        )
+    })
+}
+
 /// The table that says which version the tables of a sync, and those that all share, have.
 pub fn versions_table(schema: &str) -> TableName {
     TableName::in_schema(schema, "state_versions")

@@ -20,8 +20,8 @@ use crate::lease::create_lease;
 use crate::members::{aggregate, from_table, query};
 use crate::preview::membership;
 use crate::records::{
-    deliveries_columns, deliveries_table, long_ago, run_steps_columns, run_steps_table, runs_columns, runs_table,
-    versions_columns, versions_table,
+    deliveries_columns, deliveries_table, long_ago, resources_columns, resources_table, run_steps_columns,
+    run_steps_table, runs_columns, runs_table, versions_columns, versions_table,
 };
 use crate::state::{StateTables, define, ledger_columns, outcome_columns, refusal_columns, rejected_columns};
 use crate::wanted::Wanted;
@@ -145,6 +145,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
             (runs_table(schema), runs_columns()),
             (run_steps_table(schema), run_steps_columns()),
             (deliveries_table(schema), deliveries_columns()),
+            (resources_table(schema), resources_columns()),
         ],
         vec![(tables.ledger.clone(), ledger_columns()), (tables.rejected.clone(), rejected_columns())],
     ];

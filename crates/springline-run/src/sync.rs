@@ -341,6 +341,7 @@ impl Run<'_> {
     ) -> Result<SyncReport, RunError> {
         let Run { session, plan, destination, .. } = *self;
         let state = session.state();
+        context.resources = records::resources(state, self.sync).await?;
         let recovered = acknowledge::recover(state, plan, journal, &context, destination);
         let recovered = log.step("recover", recovered, |rows| *rows).await?;
         let counts = compare(session, self.sync, plan, self.request);
@@ -365,7 +366,10 @@ impl Run<'_> {
         if to_send == 0 {
             return Ok(report);
         }
-        context.resources = destination.prepare(&context).await?;
+        let prepared = destination.prepare(&context).await?;
+        // Before anything is sent: a list that was made is then known, whatever happens next.
+        records::keep_resources(state, self.sync, &context.resources, &prepared).await?;
+        context.resources = prepared;
         let every = self.sync.checkpoint_every;
         let delivery = send::send(state, plan, journal, &context, destination, &report.counts, every);
         let delivery = log.step("deliver", delivery, |_| to_send).await?;

@@ -312,13 +312,13 @@ impl<'d> Printer<'d> {
         let (mut operands, mut waiting) = (Vec::with_capacity(args.len()), vec![expr]);
         while let Some(next) = waiting.pop() {
             match &next.kind {
-                ExprKind::Call { function: other, args } if other == function && args.len() == 2 => {
+                ExprKind::Call { function: other, args } if other == function && args.len() >= 2 => {
                     waiting.extend(args.iter().rev());
                 }
                 _ => operands.push(next),
             }
         }
-        // A call of another number of arguments is its own only operand; the template says what is missing.
+        // A call of fewer arguments is its own only operand; the template says what is missing.
         (operands.len() > 1).then_some((operands, infix, template.binds))
     }
 

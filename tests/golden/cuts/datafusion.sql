@@ -654,6 +654,15 @@ CREATE TABLE IF NOT EXISTS "springline"."deliveries" (
   "sent_at" TIMESTAMP(6)
 );
 
+-- state.resources
+CREATE TABLE IF NOT EXISTS "springline"."resources" (
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "name" VARCHAR,
+  "value" VARCHAR,
+  "since" TIMESTAMP(6)
+);
+
 -- state.ledger_best_out
 CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
   "_key" VARCHAR,

@@ -648,6 +648,15 @@ CREATE TABLE IF NOT EXISTS "springline"."deliveries" (
   "sent_at" TIMESTAMPTZ
 );
 
+-- state.resources
+CREATE TABLE IF NOT EXISTS "springline"."resources" (
+  "sync" TEXT,
+  "destination" TEXT,
+  "name" TEXT,
+  "value" TEXT,
+  "since" TIMESTAMPTZ
+);
+
 -- state.ledger_best_out
 CREATE TABLE IF NOT EXISTS "springline"."ledger_best_out" (
   "_key" TEXT,

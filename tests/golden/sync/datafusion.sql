@@ -201,6 +201,15 @@ CREATE TABLE IF NOT EXISTS "state"."deliveries" (
   "sent_at" TIMESTAMP(6)
 );
 
+-- state.resources
+CREATE TABLE IF NOT EXISTS "state"."resources" (
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "name" VARCHAR,
+  "value" VARCHAR,
+  "since" TIMESTAMP(6)
+);
+
 -- state.ledger_vips_to_files
 CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
   "_key" VARCHAR,
@@ -482,6 +491,15 @@ CREATE TABLE IF NOT EXISTS "state"."deliveries" (
   "outcome" VARCHAR,
   "_hash" VARCHAR,
   "sent_at" TIMESTAMP(6)
+);
+
+-- state.resources
+CREATE TABLE IF NOT EXISTS "state"."resources" (
+  "sync" VARCHAR,
+  "destination" VARCHAR,
+  "name" VARCHAR,
+  "value" VARCHAR,
+  "since" TIMESTAMP(6)
 );
 
 -- state.ledger_all_to_files

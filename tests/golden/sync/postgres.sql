@@ -195,6 +195,15 @@ CREATE TABLE IF NOT EXISTS "state"."deliveries" (
   "sent_at" TIMESTAMPTZ
 );
 
+-- state.resources
+CREATE TABLE IF NOT EXISTS "state"."resources" (
+  "sync" TEXT,
+  "destination" TEXT,
+  "name" TEXT,
+  "value" TEXT,
+  "since" TIMESTAMPTZ
+);
+
 -- state.ledger_vips_to_files
 CREATE TABLE IF NOT EXISTS "state"."ledger_vips_to_files" (
   "_key" TEXT,
@@ -487,6 +496,15 @@ CREATE TABLE IF NOT EXISTS "state"."deliveries" (
   "outcome" TEXT,
   "_hash" TEXT,
   "sent_at" TIMESTAMPTZ
+);
+
+-- state.resources
+CREATE TABLE IF NOT EXISTS "state"."resources" (
+  "sync" TEXT,
+  "destination" TEXT,
+  "name" TEXT,
+  "value" TEXT,
+  "since" TIMESTAMPTZ
 );
 
 -- state.ledger_all_to_files

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
 use jiff::Timestamp;
+use springline_destination::Resources;
 use springline_model::Sync;
 use springline_plan::{ENDED_BY_ERROR, STATE_VERSION, SyncPlan};
 use tracing::Instrument;
@@ -103,6 +104,41 @@ impl RunLog {
             texts_of(steps().map(|s| s.error.as_str())),
         ]
     }
+}
+
+/// What earlier runs have prepared at the destination.
+pub(super) async fn resources(session: &Session, sync: &Sync) -> Result<Resources, RunError> {
+    let destination = &session.project.destination(sync.destination).name;
+    let mut kept = Resources::new();
+    for batch in session.small(springline_plan::resources(&session.state_schema, &sync.name, destination)).await? {
+        let (names, values) = (texts(&batch, "name")?, texts(&batch, "value")?);
+        kept.extend(names.into_iter().flatten().zip(values.into_iter().flatten()));
+    }
+    Ok(kept)
+}
+
+/// Keeps what has been prepared now and was not before.
+pub(super) async fn keep_resources(
+    session: &Session,
+    sync: &Sync,
+    before: &Resources,
+    now: &Resources,
+) -> Result<(), RunError> {
+    let new: Vec<_> = now.iter().filter(|(name, value)| before.get(*name) != Some(*value)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let destination = &session.project.destination(sync.destination).name;
+    let _alone = records_lock(&session.project_dir, &session.target).await?;
+    let values = vec![
+        texts_of(new.iter().map(|_| sync.name.as_str())),
+        texts_of(new.iter().map(|_| destination.as_str())),
+        texts_of(new.iter().map(|(name, _)| name.as_str())),
+        texts_of(new.iter().map(|(_, value)| value.as_str())),
+        instants_of(new.iter().map(|_| Timestamp::now())),
+    ];
+    let table = springline_plan::resources_table(&session.state_schema);
+    session.append(&table, &springline_plan::resources_columns(), values).await
 }
 
 /// Makes the tables that last. Syncs share some of them, and many an engine fails where two make one table at the same

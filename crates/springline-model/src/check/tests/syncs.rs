@@ -60,5 +60,6 @@ fn lengths_of_time_that_cannot_be() {
             write an amount and a unit, such as `30s` or `5 minutes`
         E0105 «5 parsecs» `5 parsecs` is no length of time
             write an amount and a unit, such as `30s` or `5 minutes`
-    "#]].assert_eq(&problems(&checked));
+    "#]]
+    .assert_eq(&problems(&checked));
 }
