@@ -25,7 +25,7 @@ mod testing;
 pub use alerts::{AlertConfig, AlertError, AlertSpec, Message, alert_specs, send_alert};
 pub use batch::{Batch, Change, ChangeKind, Operation, request_name};
 pub use config::DestinationConfig;
-pub use deliver::{DeliveryReport, Policy, Progress, deliver};
+pub use deliver::{DeliveryReport, Policy, Progress, deliver, deliver_once_noted};
 pub use destination::{
     Answer, Attempt, Destination, JobEnd, JobState, Outcome, Resources, RowEnd, SyncContext, Usage, Weight,
 };

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -127,7 +128,7 @@ pub(crate) enum Ended {
 
 /// The journal of one sync, held by one process.
 pub(crate) struct Journal {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     /// Bytes that stand in the file.
     length: u64,
@@ -161,7 +162,15 @@ impl Journal {
         let file = locked(&path, wait).await?.ok_or_else(|| RunError::Locked(sync.to_owned()))?;
         drop_torn_line(&file).map_err(|e| RunError::file(&path, e))?;
         let length = file.metadata().map_err(|e| RunError::file(&path, e))?.len();
-        Ok(Journal { file, path, length, open: BTreeMap::new(), checkpointed: 0, first: 0, has_news: false })
+        Ok(Journal {
+            file: Arc::new(file),
+            path,
+            length,
+            open: BTreeMap::new(),
+            checkpointed: 0,
+            first: 0,
+            has_news: false,
+        })
     }
 
     /// The holder of the lease that the last run took and did not give back.
@@ -208,14 +217,12 @@ impl Journal {
         self.has_news = self.length > part.end;
     }
 
-    /// Writes down what a delivery tells. It waits until requests that leave are on disk, and with them all outcomes
-    /// before them.
+    /// Writes down what a delivery tells. It is on disk once [`Journal::on_disk`] says so.
     pub(crate) fn note(&mut self, progress: Progress<'_>, run: &str, at: i64) -> Result<(), RunError> {
         match progress {
             Progress::Sending(requests) => {
                 let lines = requests.iter().map(|(request, batch)| sending(*request, batch, run, at));
-                self.append(lines)?;
-                self.flush()
+                self.append(lines)
             }
             Progress::Settled { request, batch, outcomes } => {
                 let given = batch.receipts.iter().any(Option::is_some);
@@ -230,6 +237,13 @@ impl Journal {
     pub(crate) fn job(&mut self, job: &str, ended: Ended) -> Result<(), RunError> {
         self.append(std::iter::once(Line::Job { job: job.to_owned(), ended }))?;
         self.flush()
+    }
+
+    /// Ends once everything that was written before is on disk, and keeps nobody waiting meanwhile.
+    pub(crate) fn on_disk(&self) -> impl Future<Output = Result<(), RunError>> + Send + use<> {
+        let (file, path) = (self.file.clone(), self.path.clone());
+        let flushed = tokio::task::spawn_blocking(move || file.sync_data());
+        async move { flushed.await.map_err(std::io::Error::other).flatten().map_err(|e| RunError::file(&path, e)) }
     }
 
     /// Waits until everything written is on disk.
@@ -254,7 +268,7 @@ impl Journal {
             bytes.push(b'\n');
         }
         self.length += bytes.len() as u64;
-        self.file.write_all(&bytes).map_err(|e| RunError::file(&self.path, e))
+        (&*self.file).write_all(&bytes).map_err(|e| RunError::file(&self.path, e))
     }
 
     /// All of it.

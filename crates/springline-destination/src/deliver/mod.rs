@@ -14,6 +14,7 @@ mod tests;
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use futures::future::Fuse;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -133,8 +134,8 @@ pub enum Progress<'a> {
 /// - Values of the fields that the destination declares leave normalised and hashed as it says.
 /// - The pace starts as the destination declares it. Refusals for a time halve the rate and the requests at once,
 ///   successes bring them back, and [`Destination::usage`] lowers the rate before it comes to a refusal.
-/// - `on_progress` returns before any further request starts, so that the caller can write down first what it is told.
-///   It gets the outcome of each row once.
+/// - `on_progress` returns before a request that it is told of leaves, so that the caller can write it down first. It gets
+///   the outcome of each row once.
 /// - Rows that an earlier request held before ([`Batch::repeat_of`]) travel with no others, so that its repeat can be
 ///   told.
 /// - Rows of one key keep their order: a request starts after those before it that hold one of its keys have ended. One
@@ -155,7 +156,24 @@ pub async fn deliver<E: From<DestinationError>>(
     context: &SyncContext,
     rows: impl Stream<Item = Result<Batch, E>>,
     policy: &Policy,
+    on_progress: impl FnMut(Progress<'_>) -> Result<(), E>,
+) -> Result<DeliveryReport, E> {
+    deliver_once_noted(destination, context, rows, policy, on_progress, || std::future::ready(Ok(()))).await
+}
+
+/// [`deliver`] for a caller that writes to a disk: requests leave once the future has ended that `noted` gave after
+/// `on_progress` was told of them. While it runs, requests in flight go on and end, and whatever is to leave then waits
+/// for the next one: many requests share one wait for the disk.
+///
+/// # Errors
+/// Those of [`deliver`], and those of `noted`.
+pub async fn deliver_once_noted<E: From<DestinationError>, F: Future<Output = Result<(), E>>>(
+    destination: &dyn Destination,
+    context: &SyncContext,
+    rows: impl Stream<Item = Result<Batch, E>>,
+    policy: &Policy,
     mut on_progress: impl FnMut(Progress<'_>) -> Result<(), E>,
+    mut noted: impl FnMut() -> F,
 ) -> Result<DeliveryReport, E> {
     let limits = destination.limits();
     let pace = Pace::new(&limits, policy);
@@ -164,23 +182,32 @@ pub async fn deliver<E: From<DestinationError>>(
     let weigh = |batch: &Batch, row: usize| destination.weight(batch, row);
     let mut run = Run::new(policy, Rebatcher::new(limits, context.mode == Mode::Append, &weigh), &pace);
     let mut in_flight = FuturesUnordered::new();
+    let mut leaving = Vec::new();
+    let mut noting = std::pin::pin!(Fuse::terminated());
     let fields = destination.fields();
     let rows = rows.map(|batch| Ok::<_, E>(normalise::apply(&fields, batch?)?));
     let mut rows = std::pin::pin!(rows.fuse());
     let mut more = true;
     loop {
-        let free = limits.concurrency.max(1).saturating_sub(in_flight.len());
-        let next: Vec<_> = std::iter::from_fn(|| run.next_request()).take(free).collect();
-        if !next.is_empty() {
-            let told: Vec<_> = next.iter().map(|(request, number)| (*number, &request.batch)).collect();
-            on_progress(Progress::Sending(&told))?;
+        if leaving.is_empty() {
+            let free = limits.concurrency.max(1).saturating_sub(in_flight.len());
+            leaving.extend(std::iter::from_fn(|| run.next_request()).take(free));
+            if !leaving.is_empty() {
+                let told: Vec<_> =
+                    leaving.iter().map(|(request, number): &(Request, u64)| (*number, &request.batch)).collect();
+                on_progress(Progress::Sending(&told))?;
+                noting.set(noted().fuse());
+            }
         }
-        in_flight.extend(next.into_iter().map(|(request, number)| sender.send(request, number)));
         let hungry = more && run.waiting.is_empty();
-        let at_work = hungry || !in_flight.is_empty();
+        let at_work = hungry || !in_flight.is_empty() || !leaving.is_empty();
         tokio::select! {
             biased;
             () = policy.stop.cancelled(), if at_work && !pace.is_stopped() => pace.stop("asked to stop".to_owned()),
+            done = &mut noting, if !leaving.is_empty() => {
+                done?;
+                in_flight.extend(leaving.drain(..).map(|(request, number)| sender.send(request, number)));
+            }
             Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
                 // All that have ended by now: the caller has what follows them to write down but once.
                 let mut ended = Some(ended);

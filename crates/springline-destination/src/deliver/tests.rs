@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -496,6 +498,47 @@ async fn every_request_is_told_before_it_leaves_and_after_all_outcomes_before_it
     .await
     .unwrap();
     assert_eq!((report.delivered, written, told, settled.len()), (50, 50, 5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_share_a_slow_disk_and_none_leaves_before_it_is_noted() {
+    let mut destination = Scripted::new(|_, _| Answer::Ok);
+    destination.limits.concurrency = 4;
+    destination.latency = Duration::from_millis(1);
+    let told = Cell::new(0);
+    let noted = Rc::new(Cell::new(0));
+    let began = Instant::now();
+    let rows = stream::iter([Ok::<_, DestinationError>(added(0..1_000))]);
+    let on_progress = |progress: Progress<'_>| {
+        assert!(destination.seen.lock().unwrap().len() <= noted.get(), "one has left before it was noted");
+        if let Progress::Sending(requests) = progress {
+            told.set(told.get() + requests.len());
+        }
+        Ok(())
+    };
+    let on_disk = || {
+        let (noted, told) = (noted.clone(), told.get());
+        async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            noted.set(told);
+            Ok(())
+        }
+    };
+    let report =
+        deliver_once_noted(&destination, &context("r1"), rows, &Policy::default(), on_progress, on_disk).await.unwrap();
+    assert_eq!((report.delivered, told.get(), destination.seen.lock().unwrap().len()), (1_000, 100, 100));
+    // One request a turn of 11 ms would take 1.1 s.
+    assert!(began.elapsed() < Duration::from_millis(320), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_ends_the_delivery() {
+    let destination = Scripted::new(|_, _| Answer::Ok);
+    let rows = stream::iter([Ok(added(0..50))]);
+    let full = || async { Err(DestinationError::Batch { message: "disk full".into() }) };
+    let failed = deliver_once_noted(&destination, &context("r1"), rows, &Policy::default(), |_| Ok(()), full).await;
+    assert!(failed.unwrap_err().to_string().contains("disk full"));
+    assert_eq!(destination.seen.lock().unwrap().len(), 0, "nothing has left");
 }
 
 #[tokio::test(start_paused = true)]

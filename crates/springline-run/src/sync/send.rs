@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use springline_destination::{
-    Batch, ChangeKind, DeliveryReport, Destination, Policy, Progress, RemovalKind, SyncContext, deliver,
+    Batch, ChangeKind, DeliveryReport, Destination, Policy, Progress, RemovalKind, SyncContext, deliver_once_noted,
 };
 use springline_model::{Mode, Nulls, Removal, Sync};
 use springline_plan::{CHANGE, HASH, KEY, RECEIPT, REPEAT_OF, SyncPlan};
@@ -86,14 +86,15 @@ pub(super) async fn send(
     let (mut done, of) = (0, counts.to_send());
     let policy = Policy { stop: session.stop.clone(), ..Policy::default() };
     let shared = Mutex::new(&mut *journal);
-    let delivery = deliver(destination, context, changes, &policy, |progress| {
+    let note = |progress: Progress<'_>| {
         lock(&shared).note(progress, &context.run_id, Timestamp::now().as_microsecond())?;
         if let Progress::Settled { outcomes, .. } = progress {
             done += outcomes.len() as u64;
             (session.observer)(Event::Delivered { rows: done, of });
         }
         Ok::<(), RunError>(())
-    });
+    };
+    let delivery = deliver_once_noted(destination, context, changes, &policy, note, || lock(&shared).on_disk());
     let delivered = CancellationToken::new();
     let delivery = async {
         let report = delivery.await;
