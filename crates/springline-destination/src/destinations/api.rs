@@ -1,5 +1,5 @@
 //! What the destinations behind a vendor's HTTP API share: options, client, calls with JSON, the usual reading of a
-//! status, and rows as JSON.
+//! status, the list that is told by its name, and rows as JSON.
 //!
 //! Must not know: any vendor's paths, bodies or codes.
 
@@ -17,7 +17,7 @@ use crate::normalise::CallingCode;
 use crate::spec::option;
 use crate::{
     Answer, Batch, DestinationConfig, DestinationError, DestinationSpec, FieldSpec, Hashing, Limits, Normaliser,
-    OptionSpec, Outcome, SyncContext, http,
+    OptionSpec, Outcome, Resources, SyncContext, http,
 };
 
 /// Lowers [`Limits::rate`].
@@ -175,10 +175,158 @@ pub(super) fn limits(
 /// An id that becomes a part of a path: letters, digits, `-` and `_`.
 pub(super) fn path_id(options: &Options<'_>, name: &str) -> Result<Option<String>, DestinationError> {
     let Some(id) = options.text(name).map(str::trim).filter(|id| !id.is_empty()) else { return Ok(None) };
-    if !id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
+    if !is_path_id(id) {
         return Err(options.error(name, "is an id of letters, digits, `-` and `_`"));
     }
     Ok(Some(id.to_owned()))
+}
+
+fn is_path_id(id: &str) -> bool {
+    !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+}
+
+/// The list or audience that the rows become members of.
+///
+/// Where the options tell its name, `prepare` looks its id up, or makes it, and keeps the id among the run's resources.
+/// It is looked for before it is made, so a run that dies between making it and keeping its id does no harm: the next
+/// one finds it. Two syncs that make a list of one name at the same moment make two.
+pub(super) struct List {
+    /// `list` or `audience`, which the options and resources `<word>_id` and `<word>_name` are called by.
+    word: &'static str,
+    /// How the options tell it.
+    pub(super) chosen: Chosen,
+}
+
+/// How the options tell a list.
+pub(super) enum Chosen {
+    /// By its id.
+    Id(String),
+    /// By its name.
+    Name {
+        /// The name.
+        name: String,
+        /// The place and the name it is looked up by. An id that was kept for another place or name is not used.
+        sought: String,
+    },
+}
+
+impl List {
+    /// The list that the options tell; none where they tell none. `place` is where a name is looked up: the vendor, and
+    /// the account or type of records there.
+    pub(super) fn of(options: &Options<'_>, word: &'static str, place: &str) -> Result<Option<Self>, DestinationError> {
+        let (by_id, by_name) = (format!("{word}_id"), format!("{word}_name"));
+        let name = options.text(&by_name).map(str::trim).filter(|name| !name.is_empty());
+        let chosen = match (path_id(options, &by_id)?, name) {
+            (Some(_), Some(_)) => {
+                return Err(options.error(&by_name, format!("cannot stand beside `{by_id}`: take one of the two away")));
+            }
+            (Some(id), None) => Chosen::Id(id),
+            (None, Some(name)) => Chosen::Name { name: name.to_owned(), sought: format!("{place}/{name}") },
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Self { word, chosen }))
+    }
+
+    /// The list that the options must tell.
+    pub(super) fn required(options: &Options<'_>, word: &'static str, place: &str) -> Result<Self, DestinationError> {
+        let missing = || options.error(&format!("{word}_id"), format!("is required, or `{word}_name` in its place"));
+        Self::of(options, word, place)?.ok_or_else(missing)
+    }
+
+    /// The id that an earlier run, or `prepare`, has kept for the name.
+    fn kept<'a>(&self, context: &'a SyncContext) -> Option<&'a str> {
+        let Chosen::Name { sought, .. } = &self.chosen else { return None };
+        let resource = |what: &str| context.resources.get(&format!("{}_{what}", self.word));
+        let same = resource("name") == Some(sought);
+        resource("id").filter(|id| same && is_path_id(id)).map(String::as_str)
+    }
+
+    /// The name that `prepare` must look up; none where the id is known.
+    pub(super) fn unknown(&self, context: &SyncContext) -> Option<&str> {
+        match &self.chosen {
+            Chosen::Name { name, .. } if self.kept(context).is_none() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Of the lists that have the name, the only one; none where there is none.
+    pub(super) fn only(
+        &self,
+        api: &Api,
+        found: Result<Vec<String>, Answer>,
+    ) -> Result<Option<String>, DestinationError> {
+        let word = self.word;
+        let mut found = found.map_err(|answer| api.error(&format!("look for the {word}"), answer))?;
+        // One that moves between two pages while they are read comes twice.
+        found.sort();
+        found.dedup();
+        if found.len() > 1 {
+            let (number, ids) = (found.len(), http::readable(&found.join(", ")));
+            return Err(api.refuse(format!(
+                "{number} {word}s have the name in `{word}_name`, of the ids {ids}: set `{word}_id` to one of them in its \
+                 place, or give the others another name"
+            )));
+        }
+        Ok(found.pop())
+    }
+
+    /// The run's resources with the id that was found or made.
+    pub(super) fn keep(
+        &self,
+        api: &Api,
+        context: &SyncContext,
+        id: Result<String, Answer>,
+    ) -> Result<Resources, DestinationError> {
+        let word = self.word;
+        let id = id.map_err(|answer| api.error(&format!("make the {word}"), answer))?;
+        if !is_path_id(&id) {
+            return Err(
+                api.refuse(format!("the answer tells no id of the {word}; set `{word}_id` in place of its name"))
+            );
+        }
+        let mut resources = context.resources.clone();
+        if let Chosen::Name { sought, .. } = &self.chosen {
+            resources.insert(format!("{word}_id"), id);
+            resources.insert(format!("{word}_name"), sought.clone());
+        }
+        Ok(resources)
+    }
+
+    /// Its id, for the calls of a run.
+    pub(super) fn id<'a>(&'a self, context: &'a SyncContext) -> Result<&'a str, Answer> {
+        if let Chosen::Id(id) = &self.chosen {
+            return Ok(id);
+        }
+        self.kept(context).ok_or_else(|| Answer::Fatal {
+            code: "not_prepared".into(),
+            message: format!("the id of the {} is not known before `prepare`: a mistake of the caller", self.word),
+        })
+    }
+
+    /// The refusal of a call about the list, with what to do where its code, `absent`, says that it is not there.
+    pub(super) fn explain(&self, context: Option<&SyncContext>, absent: &str, answer: Answer) -> Answer {
+        let (word, said) = match answer {
+            Answer::Fatal { code, message } if code == absent => (self.word, message),
+            other => return other,
+        };
+        let message = match context.and_then(|context| self.kept(context)) {
+            Some(id) => format!(
+                "{said}: the {word} `{id}`, which `{word}_name` stands for, has been deleted, or the credentials do not \
+                 reach it; bring it back, or run the sync with `--full-resync`, which looks the name up again and sends \
+                 every row"
+            ),
+            None => format!(
+                "{said}: there is no {word} of the id in `{word}_id`, or the credentials do not reach it; set the id of \
+                 one that is there, and run the sync with `--full-resync` if it has sent rows before"
+            ),
+        };
+        Answer::Fatal { code: format!("{word}_gone"), message }
+    }
+}
+
+/// A listing that has more pages than there can be, or does not tell which is the next.
+pub(super) fn endless() -> Answer {
+    Answer::Fatal { code: "pages".into(), message: "a listing of the destination does not come to its end".into() }
 }
 
 /// The fields of the type as the options `calling_code` and `hashed_fields` change them, where it has these.
@@ -214,6 +362,16 @@ impl Reply {
             Some(Value::Null) | None => String::new(),
             Some(other) => http::readable(&other.to_string()),
         }
+    }
+
+    /// The entries of a listing. An answer without them is not one of no entries, for a list that is there would be made
+    /// again.
+    pub(super) fn entries(&self, name: &str) -> Result<&[Value], Answer> {
+        let entries = self.body.get(name).and_then(Value::as_array).map(Vec::as_slice);
+        entries.ok_or_else(|| Answer::Fatal {
+            code: "unknown_answer".into(),
+            message: format!("the answer has no entries in `{name}`; does `base_url` lead to the API?"),
+        })
     }
 
     /// What a status means that the vendor gives no meaning of its own; `None` for a success. `said` is what the vendor

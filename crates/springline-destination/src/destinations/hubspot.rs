@@ -3,6 +3,8 @@
 //! HubSpot gives each record an id of its own, which list membership and removals are told by: it is the receipt of its
 //! row. Every row of a request carries a trace id, by which results and errors are told apart; HubSpot promises no order.
 //! <https://developers.hubspot.com/docs/api/crm/objects>, <https://developers.hubspot.com/docs/api/crm/lists>.
+//! A list is looked up by its name with
+//! <https://developers.hubspot.com/docs/api-reference/legacy/crm/lists/search-lists>, and made as `MANUAL`.
 //!
 //! Must not know: retries and batching.
 
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::api::{self, Api, Reply};
+use super::api::{self, Api, Chosen, List, Reply};
 use crate::config::Options;
 use crate::spec::option;
 use crate::{
@@ -34,6 +36,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
         option("object_type", "type of the records, such as `contacts` or `companies`", Some("contacts")),
         option("id_property", "mapped property that records are found by; unique at HubSpot", Some("email")),
         option("list_id", "id of a list, `MANUAL` or `SNAPSHOT`, that the rows are members of", None),
+        option("list_name", "name of that list, in place of its id; made, as `MANUAL`, where there is none", None),
         option("nulls", "what an empty value does: `clear` the property, or `skip` it", Some("clear")),
         api::BATCH_ROWS,
         api::RATE,
@@ -67,12 +70,18 @@ const USAGE: http::UsageHeaders = http::UsageHeaders {
     unit: Duration::from_millis(1),
 };
 
+/// Lists of one page of a search: the most there can be.
+const PAGE: u64 = 500;
+
+/// Pages that are read of a search: more than any account has.
+const MOST_PAGES: usize = 100;
+
 struct HubSpot {
     name: String,
     api: Api,
     object_type: String,
     id_property: String,
-    list: Option<String>,
+    list: Option<List>,
     clear: bool,
     limits: Limits,
 }
@@ -84,15 +93,33 @@ pub(super) fn connect(
 ) -> Result<Arc<dyn Destination>, DestinationError> {
     let token = options.text("access_token").unwrap_or_default();
     let base = options.text("base_url").unwrap_or_default();
+    let object_type = api::path_id(options, "object_type")?.unwrap_or_default();
+    let type_id = type_id(&object_type);
+    let list = List::of(options, "list", &format!("hubspot/{}", type_id.unwrap_or_default()))?;
+    if type_id.is_none() && list.as_ref().is_some_and(|list| matches!(list.chosen, Chosen::Name { .. })) {
+        let message = "must be HubSpot's id of the type, such as `2-3453932`, beside `list_name`; or be `contacts`";
+        return Err(options.error("object_type", message));
+    }
     Ok(Arc::new(HubSpot {
         name: config.name.clone(),
         api: Api::new(config, options, base, &[("authorization", format!("Bearer {token}"))])?,
-        object_type: api::path_id(options, "object_type")?.unwrap_or_default(),
+        object_type,
         id_property: options.text("id_property").unwrap_or_default().trim().to_owned(),
-        list: api::path_id(options, "list_id")?,
+        list,
         clear: api::clears(options)?,
         limits: api::limits(options, &SPEC, 2)?,
     }))
+}
+
+/// HubSpot's id of a type of records, which lists are of: `contacts` are `0-1`; other types are known by their id alone.
+/// <https://developers.hubspot.com/docs/guides/crm/using-object-apis>.
+fn type_id(object_type: &str) -> Option<&str> {
+    let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    match object_type.split_once('-') {
+        None if object_type == "contacts" => Some("0-1"),
+        Some((kind, number)) if digits(kind) && digits(number) => Some(object_type),
+        _ => None,
+    }
 }
 
 #[async_trait]
@@ -109,14 +136,21 @@ impl Destination for HubSpot {
         self.api.usage.take()
     }
 
-    /// Reads one member of the list, or one record.
+    /// Reads one member of the list, looks for the list, or reads one record.
     async fn check(&self) -> Result<(), DestinationError> {
-        let path = match &self.list {
-            Some(list) => format!("/crm/v3/lists/{list}/memberships"),
-            None => format!("/crm/v3/objects/{}", self.object_type),
+        let limit = [("limit", "1")];
+        let Some(list) = &self.list else {
+            let read = self.call(Method::GET, &format!("/crm/v3/objects/{}", self.object_type), &limit, None).await;
+            return read.map(|_| ()).map_err(|answer| self.api.error("read the records", answer));
         };
-        let read = self.call(Method::GET, &path, &[("limit", "1")], None).await;
-        read.map(|_| ()).map_err(|answer| self.api.error("read the records", answer))
+        match &list.chosen {
+            Chosen::Name { name, .. } => list.only(&self.api, self.named(name).await).map(|_| ()),
+            Chosen::Id(id) => {
+                let read = self.call(Method::GET, &format!("/crm/v3/lists/{id}/memberships"), &limit, None).await;
+                let told = |answer| self.api.error("read the list", list.explain(None, "http_404", answer));
+                read.map(|_| ()).map_err(told)
+            }
+        }
     }
 
     async fn prepare(&self, context: &SyncContext) -> Result<Resources, DestinationError> {
@@ -131,18 +165,29 @@ impl Destination for HubSpot {
         }
         match context.removal(&SPEC) {
             RemovalKind::LeaveList if self.list.is_none() && context.mode == Mode::Mirror => {
-                refuse("there is no list to leave: set the option `list_id`, or let a removal be `archive`".into())
+                refuse(
+                    "there is no list to leave: set the option `list_id` or `list_name`, or let a removal be `archive`"
+                        .into(),
+                )?;
             }
             RemovalKind::Erase if self.object_type != "contacts" => {
-                refuse("HubSpot erases contacts alone: let a removal be `archive`".into())
+                refuse("HubSpot erases contacts alone: let a removal be `archive`".into())?;
             }
-            _ => Ok(context.resources.clone()),
+            _ => {}
         }
+        let Some((list, name)) = self.list.as_ref().and_then(|list| Some((list, list.unknown(context)?))) else {
+            return Ok(context.resources.clone());
+        };
+        let id = match list.only(&self.api, self.named(name).await)? {
+            Some(id) => Ok(id),
+            None => self.make(name).await,
+        };
+        list.keep(&self.api, context, id)
     }
 
     async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
         let sent = match batch.operation() {
-            Some(Operation::Delete) => self.remove(context.removal(&SPEC), batch).await,
+            Some(Operation::Delete) => self.remove(context, batch).await,
             _ => self.upsert(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
@@ -163,6 +208,55 @@ impl HubSpot {
             Some(answer) => Err(answer),
             None => Ok(reply),
         }
+    }
+
+    /// The ids of the lists of that name and of the type of the records.
+    async fn named(&self, name: &str) -> Result<Vec<String>, Answer> {
+        let (mut found, mut offset) = (Vec::new(), 0);
+        for _ in 0..MOST_PAGES {
+            let body = json!({ "query": name, "offset": offset, "count": PAGE, "additionalProperties": [] });
+            let reply = self.call(Method::POST, "/crm/v3/lists/search", &[], Some(&body)).await?;
+            for list in reply.entries("lists")? {
+                // The search finds names that are alike, and lists of every type.
+                found.extend(self.list_id(list, name)?);
+            }
+            if reply.body.get("hasMore").and_then(Value::as_bool) != Some(true) {
+                return Ok(found);
+            }
+            let next = reply.body.get("offset").and_then(Value::as_u64);
+            offset = next.filter(|next| *next > offset).ok_or_else(api::endless)?;
+        }
+        Err(api::endless())
+    }
+
+    /// The id of a list that was found, where it has just that name; an error where its members cannot be written.
+    fn list_id(&self, list: &Value, name: &str) -> Result<Option<String>, Answer> {
+        let text = |field: &str| list.get(field).and_then(Value::as_str).unwrap_or_default();
+        let ours = text("name") == name && Some(text("objectTypeId")) == type_id(&self.object_type);
+        if !ours || !text("deletedAt").is_empty() {
+            return Ok(None);
+        }
+        let id = http::readable(text("listId"));
+        if text("processingType") == "DYNAMIC" {
+            return Err(Answer::Fatal {
+                code: "dynamic_list".into(),
+                message: format!("the list `{id}` has the name and is `DYNAMIC`: HubSpot fills it; take another name"),
+            });
+        }
+        Ok(Some(id))
+    }
+
+    async fn make(&self, name: &str) -> Result<String, Answer> {
+        let body = json!({ "objectTypeId": type_id(&self.object_type), "processingType": "MANUAL", "name": name });
+        let reply = self.call(Method::POST, "/crm/v3/lists/", &[], Some(&body)).await?;
+        Ok(reply.text("/list/listId"))
+    }
+
+    /// Calls an action on the members of the list.
+    async fn members(&self, context: &SyncContext, list: &List, action: &str, ids: &Value) -> Result<Reply, Answer> {
+        let path = format!("/crm/v3/lists/{}/memberships/{action}", list.id(context)?);
+        let reply = self.call(Method::PUT, &path, &[], Some(ids)).await;
+        reply.map_err(|answer| list.explain(Some(context), "http_404", answer))
     }
 
     async fn upsert(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
@@ -195,7 +289,7 @@ impl HubSpot {
         let reply = self.call(Method::POST, &path, &[], Some(&json!({ "inputs": inputs }))).await?;
         settle(&reply, &mut rows);
         if let Some(list) = &self.list {
-            self.join(list, &mut rows).await?;
+            self.join(context, list, &mut rows).await?;
         }
         Ok(Answer::WithReceipts(rows))
     }
@@ -211,13 +305,17 @@ impl HubSpot {
     }
 
     /// Makes the records that were taken members of the list.
-    async fn join(&self, list: &str, rows: &mut [(Outcome, Option<String>)]) -> Result<(), Answer> {
+    async fn join(
+        &self,
+        context: &SyncContext,
+        list: &List,
+        rows: &mut [(Outcome, Option<String>)],
+    ) -> Result<(), Answer> {
         let ids: Vec<_> = rows.iter().filter_map(|(_, id)| id.clone()).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let path = format!("/crm/v3/lists/{list}/memberships/add");
-        let reply = self.call(Method::PUT, &path, &[], Some(&json!(ids))).await?;
+        let reply = self.members(context, list, "add", &json!(ids)).await?;
         let missing = strings(reply.body.get("recordIdsMissing"));
         for (outcome, id) in rows {
             if id.as_ref().is_some_and(|id| missing.contains(id)) {
@@ -227,13 +325,12 @@ impl HubSpot {
         Ok(())
     }
 
-    async fn remove(&self, kind: RemovalKind, batch: &Batch) -> Result<Answer, Answer> {
+    async fn remove(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
         let ids: Vec<_> = batch.receipts.iter().flatten().collect();
-        match (kind, &self.list) {
+        match (context.removal(&SPEC), &self.list) {
             _ if ids.is_empty() => {}
             (RemovalKind::LeaveList, Some(list)) => {
-                let path = format!("/crm/v3/lists/{list}/memberships/remove");
-                self.call(Method::PUT, &path, &[], Some(&json!(ids))).await?;
+                self.members(context, list, "remove", &json!(ids)).await?;
             }
             (RemovalKind::Erase, _) => {
                 for id in &ids {

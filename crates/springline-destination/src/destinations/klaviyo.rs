@@ -3,7 +3,9 @@
 //! A job takes up to 10,000 profiles and works on its own; refusals of rows are fetched once it is complete, and echo the
 //! profile. A row is therefore known within its job by a hash of its identifiers. The id that Klaviyo gives a profile is
 //! its receipt: leaving a list is told by it. Where removals may come, the ids are fetched with the job's end.
-//! <https://developers.klaviyo.com/en/reference/bulk_import_profiles>.
+//! <https://developers.klaviyo.com/en/reference/bulk_import_profiles>. A list is looked up by its name with
+//! <https://developers.klaviyo.com/en/reference/get_lists>, and made with
+//! <https://developers.klaviyo.com/en/reference/create_list>.
 //!
 //! Must not know: retries and batching.
 
@@ -16,7 +18,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::api::{self, Api, Reply};
+use super::api::{self, Api, Chosen, List, Reply};
 use crate::config::Options;
 use crate::normalise::sha256_hex;
 use crate::spec::option;
@@ -33,6 +35,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     options: &[
         option("api_key", "private key `pk_…` with write access to profiles and lists", None).required().secret(),
         option("list_id", "id of a list that the rows are members of; it changes no consent", None),
+        option("list_name", "name of that list, in place of its id; made where there is none", None),
         option("nulls", "what an empty value does: `clear` the attribute, or `skip` it", Some("clear")),
         option("revision", "revision of the API, a date", Some("2026-10-15")),
         option("wait_secs", "seconds that the end of a run waits for its jobs, 0 to 3600", Some("60")),
@@ -80,13 +83,16 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
 /// What a profile is found by, in the order that names a row in its job.
 const IDENTIFIERS: [&str; 3] = ["external_id", "email", "phone_number"];
 
-/// Pages of 100 that are read of one job: more than any job has.
+/// Pages that are read of one listing: those of a job have 100 entries, more than any job has.
 const MOST_PAGES: usize = 200;
+
+/// The size of a page of what a job has.
+const JOB_PAGE: [(&str, &str); 1] = [("page[size]", "100")];
 
 struct Klaviyo {
     name: String,
     api: Api,
-    list: Option<String>,
+    list: Option<List>,
     clear: bool,
     wait: Duration,
     fields: Vec<FieldSpec>,
@@ -106,10 +112,17 @@ pub(super) fn connect(
         ("accept", "application/vnd.api+json".to_owned()),
         ("content-type", "application/vnd.api+json".to_owned()),
     ];
+    let list = List::of(options, "list", "klaviyo")?;
+    // A filter holds the name in quotes, and Klaviyo does not tell how quotes are written within.
+    if let Some(List { chosen: Chosen::Name { name, .. }, .. }) = &list
+        && name.contains(['"', '\\'])
+    {
+        return Err(options.error("list_name", "cannot hold `\"` or `\\`; set `list_id` in its place"));
+    }
     Ok(Arc::new(Klaviyo {
         name: config.name.clone(),
         api: Api::new(config, options, options.text("base_url").unwrap_or_default(), &headers)?,
-        list: api::path_id(options, "list_id")?,
+        list,
         clear: api::clears(options)?,
         wait: Duration::from_secs(options.number("wait_secs", 0..=3_600)?.unwrap_or(60)),
         fields: api::fields(options, &SPEC)?,
@@ -136,28 +149,43 @@ impl Destination for Klaviyo {
         self.api.usage.take()
     }
 
-    /// Reads the list, or one profile.
+    /// Reads the list, looks for the list, or reads one profile.
     async fn check(&self) -> Result<(), DestinationError> {
-        let read = match &self.list {
-            Some(list) => self.call(Method::GET, &format!("/lists/{list}"), &[], None).await,
-            None => self.call(Method::GET, "/profiles", &[("page[size]", "1")], None).await,
+        let Some(list) = &self.list else {
+            let read = self.call(Method::GET, "/profiles", &[("page[size]", "1")], None).await;
+            return read.map(|_| ()).map_err(|answer| self.api.error("read profiles", answer));
         };
-        read.map(|_| ()).map_err(|answer| self.api.error("read profiles and lists", answer))
+        match &list.chosen {
+            Chosen::Name { name, .. } => list.only(&self.api, self.named(name).await).map(|_| ()),
+            Chosen::Id(id) => {
+                let read = self.call(Method::GET, &format!("/lists/{id}"), &[], None).await;
+                let told = |answer| self.api.error("read the list", list.explain(None, "http_404", answer));
+                read.map(|_| ()).map_err(told)
+            }
+        }
     }
 
     async fn prepare(&self, context: &SyncContext) -> Result<Resources, DestinationError> {
         api::check_sync(&self.name, context, &SPEC, false)?;
         if context.mode == Mode::Mirror && self.list.is_none() {
             let (destination, sync) = (self.name.clone(), context.sync.clone());
-            let message = "there is no list to leave: set the option `list_id`, or take the mode `upsert`".into();
+            let message =
+                "there is no list to leave: set the option `list_id` or `list_name`, or take the mode `upsert`".into();
             return Err(DestinationError::Sync { destination, sync, message });
         }
-        Ok(context.resources.clone())
+        let Some((list, name)) = self.list.as_ref().and_then(|list| Some((list, list.unknown(context)?))) else {
+            return Ok(context.resources.clone());
+        };
+        let id = match list.only(&self.api, self.named(name).await)? {
+            Some(id) => Ok(id),
+            None => self.make(name).await,
+        };
+        list.keep(&self.api, context, id)
     }
 
     async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
         let sent = match batch.operation() {
-            Some(Operation::Delete) => self.leave(batch).await,
+            Some(Operation::Delete) => self.leave(context, batch).await,
             _ => self.import(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
@@ -212,6 +240,19 @@ impl Klaviyo {
         }
     }
 
+    /// The ids of the lists of that name.
+    async fn named(&self, name: &str) -> Result<Vec<String>, Answer> {
+        let filter = format!("equals(name,\"{name}\")");
+        let lists = self.pages("/lists", &[("filter", &filter), ("page[size]", "10")]).await?;
+        let same = |list: &&Value| list.pointer("/attributes/name").and_then(Value::as_str) == Some(name);
+        Ok(lists.iter().filter(same).filter_map(|list| Some(list.get("id")?.as_str()?.to_owned())).collect())
+    }
+
+    async fn make(&self, name: &str) -> Result<String, Answer> {
+        let list = json!({ "data": { "type": "list", "attributes": { "name": name } } });
+        Ok(self.call(Method::POST, "/lists", &[], Some(&list)).await?.text("/data/id"))
+    }
+
     fn jobs_of(&self, run: &str) -> Vec<String> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, others) = open.drain(..).partition(|(of, _)| of == run);
@@ -232,9 +273,14 @@ impl Klaviyo {
             "attributes": { "profiles": { "data": profiles } },
         });
         if let Some(list) = &self.list {
-            job["relationships"] = json!({ "lists": { "data": [{ "type": "list", "id": list }] } });
+            job["relationships"] = json!({ "lists": { "data": [{ "type": "list", "id": list.id(context)? }] } });
         }
-        let reply = self.call(Method::POST, "/profile-bulk-import-jobs", &[], Some(&json!({ "data": job }))).await?;
+        let sent = self.call(Method::POST, "/profile-bulk-import-jobs", &[], Some(&json!({ "data": job }))).await;
+        let reply = sent.map_err(|answer| match &self.list {
+            // Nothing but the list can be missing.
+            Some(list) => list.explain(Some(context), "http_404", answer),
+            None => answer,
+        })?;
         let Some(id) = reply.body.pointer("/data/id").and_then(Value::as_str) else {
             let message = "Klaviyo took an import job and told no id of it".to_owned();
             return Err(Answer::Retry { after: None, reason: message });
@@ -272,11 +318,12 @@ impl Klaviyo {
     }
 
     /// Takes profiles out of the list, by the ids of their receipts.
-    async fn leave(&self, batch: &Batch) -> Result<Answer, Answer> {
+    async fn leave(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
         let ids: Vec<_> = batch.receipts.iter().flatten().map(|id| json!({ "type": "profile", "id": id })).collect();
         if let (false, Some(list)) = (ids.is_empty(), &self.list) {
-            let path = format!("/lists/{list}/relationships/profiles");
-            self.call(Method::DELETE, &path, &[], Some(&json!({ "data": ids }))).await?;
+            let path = format!("/lists/{}/relationships/profiles", list.id(context)?);
+            let left = self.call(Method::DELETE, &path, &[], Some(&json!({ "data": ids }))).await;
+            left.map_err(|answer| list.explain(Some(context), "http_404", answer))?;
         }
         let outcome = |receipt: &Option<String>| match receipt {
             Some(_) => Outcome::Delivered,
@@ -299,7 +346,7 @@ impl Klaviyo {
         let failed = reply.body.pointer("/data/attributes/failed_count").and_then(Value::as_u64).unwrap_or(0);
         let mut end = JobEnd::from(Outcome::Delivered);
         if context.mode == Mode::Mirror {
-            for profile in self.pages(&format!("{path}/profiles")).await? {
+            for profile in self.pages(&format!("{path}/profiles"), &JOB_PAGE).await? {
                 let Some(attributes) = profile.get("attributes").and_then(Value::as_object) else { continue };
                 let id = profile.get("id").and_then(Value::as_str).map(str::to_owned);
                 let row = RowEnd { outcome: Outcome::Delivered, receipt: id };
@@ -324,7 +371,7 @@ impl Klaviyo {
 
     async fn refusals(&self, path: &str) -> Result<BTreeMap<String, RowEnd>, Answer> {
         let mut rows = BTreeMap::new();
-        for error in self.pages(&format!("{path}/import-errors")).await? {
+        for error in self.pages(&format!("{path}/import-errors"), &JOB_PAGE).await? {
             let text = |name: &str| error.pointer(&format!("/attributes/{name}")).and_then(Value::as_str);
             let payload = error.pointer("/attributes/original_payload");
             let attributes = payload.and_then(|payload| payload.get("attributes").or(Some(payload)));
@@ -338,21 +385,17 @@ impl Klaviyo {
     }
 
     /// The entries of all pages of a listing.
-    async fn pages(&self, path: &str) -> Result<Vec<Value>, Answer> {
+    async fn pages(&self, path: &str, asked: &[(&str, &str)]) -> Result<Vec<Value>, Answer> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
-            let mut query = vec![("page[size]", "100")];
+            let mut query = asked.to_vec();
             query.extend(cursor.as_deref().map(|cursor| ("page[cursor]", cursor)));
-            let mut reply = self.call(Method::GET, path, &query, None).await?;
-            if let Some(Value::Array(entries)) = reply.body.get_mut("data").map(Value::take) {
-                all.extend(entries);
-            }
-            cursor = reply.body.pointer("/links/next").and_then(Value::as_str).and_then(next_cursor);
-            if cursor.is_none() {
-                return Ok(all);
-            }
+            let reply = self.call(Method::GET, path, &query, None).await?;
+            all.extend_from_slice(reply.entries("data")?);
+            let Some(next) = reply.body.pointer("/links/next").and_then(Value::as_str) else { return Ok(all) };
+            cursor = Some(next_cursor(next).ok_or_else(api::endless)?);
         }
-        Err(Answer::Fatal { code: "pages".into(), message: "a listing of Klaviyo does not come to its end".into() })
+        Err(api::endless())
     }
 }
 

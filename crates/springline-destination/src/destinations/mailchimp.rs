@@ -3,6 +3,8 @@
 //! A member is known by the MD5 of its address, which is the receipt of its row: a change of the address is told by the
 //! old one. Members that are new get the status of the options; the status of those that are there stays, for it is
 //! their consent. <https://mailchimp.com/developer/marketing/api/lists/batch-subscribe-or-unsubscribe/>.
+//! An audience is looked up by its name with <https://mailchimp.com/developer/marketing/api/lists/get-lists-info/>, and
+//! never made: it needs a sender and a reason that people agreed to, which only people can give.
 //!
 //! Must not know: retries and batching.
 
@@ -16,7 +18,7 @@ use md5::{Digest, Md5};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::api::{self, Api, Reply};
+use super::api::{self, Api, Chosen, List, Reply};
 use crate::config::Options;
 use crate::spec::option;
 use crate::{
@@ -33,7 +35,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
         option("api_key", "key of the Marketing API; what follows its last `-` names the data centre", None)
             .required()
             .secret(),
-        option("list_id", "id of the audience", None).required(),
+        option("list_id", "id of the audience; this or `list_name` must be given", None),
+        option("list_name", "name of the audience, in place of its id; it must be there", None),
         option(
             "status_if_new",
             "status of new members: `subscribed` (they agreed), `pending`, `unsubscribed` or `transactional`",
@@ -73,10 +76,16 @@ const STATUSES: [&str; 4] = ["subscribed", "pending", "unsubscribed", "transacti
 /// What the API calls itself; every other field is a merge field.
 const ATTRIBUTES: [&str; 4] = ["email_address", "email_type", "language", "vip"];
 
+/// Audiences of one page of a listing: the most there can be.
+const PAGE: usize = 1_000;
+
+/// Pages that are read of the audiences: more than any account has.
+const MOST_PAGES: usize = 100;
+
 struct Mailchimp {
     name: String,
     api: Api,
-    list: String,
+    list: List,
     status_if_new: String,
     tag: Option<String>,
     clear: bool,
@@ -104,7 +113,7 @@ pub(super) fn connect(
     Ok(Arc::new(Mailchimp {
         name: config.name.clone(),
         api: Api::new(config, options, &base, &[("authorization", credentials)])?,
-        list: api::path_id(options, "list_id")?.unwrap_or_default(),
+        list: List::required(options, "list", "mailchimp")?,
         status_if_new: status.to_owned(),
         tag: options.text("tag").map(str::to_owned),
         clear: api::clears(options)?,
@@ -122,10 +131,16 @@ impl Destination for Mailchimp {
         self.limits
     }
 
-    /// Reads the audience.
+    /// Reads the audience, or looks for it.
     async fn check(&self) -> Result<(), DestinationError> {
-        let read = self.call(Method::GET, "", &[], None).await;
-        read.map(|_| ()).map_err(|answer| self.api.error("read the audience", answer))
+        match &self.list.chosen {
+            Chosen::Name { name, .. } => self.find(name).await.map(|_| ()),
+            Chosen::Id(id) => {
+                let read = self.call(Method::GET, &format!("/lists/{id}"), &[], None).await;
+                let told = |answer| self.api.error("read the audience", self.list.explain(None, "http_404", answer));
+                read.map(|_| ()).map_err(told)
+            }
+        }
     }
 
     async fn prepare(&self, context: &SyncContext) -> Result<Resources, DestinationError> {
@@ -135,12 +150,14 @@ impl Destination for Mailchimp {
                 .api
                 .refuse("there is no tag to leave: set the option `tag`, or let a removal be `archive`"));
         }
-        Ok(context.resources.clone())
+        let Some(name) = self.list.unknown(context) else { return Ok(context.resources.clone()) };
+        let id = self.find(name).await?;
+        self.list.keep(&self.api, context, Ok(id))
     }
 
     async fn send(&self, context: &SyncContext, batch: &Batch, _attempt: &Attempt) -> Answer {
         let sent = match batch.operation() {
-            Some(Operation::Delete) => self.remove(context.removal(&SPEC), batch).await,
+            Some(Operation::Delete) => self.remove(context, batch).await,
             _ => self.upsert(context, batch).await,
         };
         sent.unwrap_or_else(|answer| answer)
@@ -148,7 +165,6 @@ impl Destination for Mailchimp {
 }
 
 impl Mailchimp {
-    /// Calls `path` below the audience.
     async fn call(
         &self,
         method: Method,
@@ -156,21 +172,53 @@ impl Mailchimp {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply, Answer> {
-        let reply = self.api.call(method, &format!("/lists/{}{path}", self.list), query, body).await?;
+        let reply = self.api.call(method, path, query, body).await?;
         match failure(&reply) {
             Some(answer) => Err(answer),
             None => Ok(reply),
         }
     }
 
+    /// The id of the audience of that name.
+    async fn find(&self, name: &str) -> Result<String, DestinationError> {
+        let found = self.list.only(&self.api, self.named(name).await)?;
+        found.ok_or_else(|| {
+            self.api.refuse(
+                "no audience has the name in `list_name`: correct it, set `list_id`, or make the audience at Mailchimp",
+            )
+        })
+    }
+
+    /// The ids of the audiences of that name.
+    async fn named(&self, name: &str) -> Result<Vec<String>, Answer> {
+        let (mut found, mut seen) = (Vec::new(), 0);
+        for _ in 0..MOST_PAGES {
+            let (count, offset) = (PAGE.to_string(), seen.to_string());
+            let query =
+                [("fields", "lists.id,lists.name,total_items"), ("count", count.as_str()), ("offset", offset.as_str())];
+            let reply = self.call(Method::GET, "/lists", &query, None).await?;
+            let text = |list: &Value, field: &str| list.get(field).and_then(Value::as_str).map(str::to_owned);
+            let lists = reply.entries("lists")?;
+            let same = lists.iter().filter(|list| text(list, "name").as_deref() == Some(name));
+            found.extend(same.filter_map(|list| text(list, "id")));
+            seen += lists.len() as u64;
+            let total = reply.body.get("total_items").and_then(Value::as_u64).ok_or_else(api::endless)?;
+            if lists.is_empty() || seen >= total {
+                return Ok(found);
+            }
+        }
+        Err(api::endless())
+    }
+
     async fn upsert(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
+        let list = format!("/lists/{}", self.list.id(context)?);
         let members: Vec<_> = api::objects(context, batch)?.into_iter().map(|row| self.member(context, row)).collect();
         // A member whose address has changed is known by the old one.
         for (member, receipt) in members.iter().zip(&batch.receipts) {
             if let (Some(member), Some(old)) = (member, receipt)
                 && *old != subscriber(member)
             {
-                let renamed = self.call(Method::PUT, &format!("/members/{old}"), &[], Some(&json!(member))).await;
+                let renamed = self.call(Method::PUT, &format!("{list}/members/{old}"), &[], Some(&json!(member))).await;
                 gone(renamed)?;
             }
         }
@@ -184,7 +232,8 @@ impl Mailchimp {
         if !sent.is_empty() {
             let query = [("skip_merge_validation", "true"), ("skip_duplicate_check", "true")];
             let body = json!({ "members": sent, "sync_tags": false, "update_existing": true });
-            refusals = refused(&self.call(Method::POST, "", &query, Some(&body)).await?);
+            let reply = self.call(Method::POST, &list, &query, Some(&body)).await;
+            refusals = refused(&reply.map_err(|answer| self.list.explain(Some(context), "http_404", answer))?);
         }
         let row = |(address, again): (&Option<&str>, bool)| match address {
             None => (api::unidentified(), None),
@@ -220,15 +269,16 @@ impl Mailchimp {
     }
 
     /// One row a request: Mailchimp takes members away one by one.
-    async fn remove(&self, kind: RemovalKind, batch: &Batch) -> Result<Answer, Answer> {
+    async fn remove(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
+        let list = self.list.id(context)?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for receipt in &batch.receipts {
             let Some(hash) = receipt else {
                 outcomes.push(api::without_receipt());
                 continue;
             };
-            let member = format!("/members/{hash}");
-            gone(match (kind, &self.tag) {
+            let member = format!("/lists/{list}/members/{hash}");
+            gone(match (context.removal(&SPEC), &self.tag) {
                 (RemovalKind::LeaveList, Some(tag)) => {
                     let body = json!({ "tags": [{ "name": tag, "status": "inactive" }], "is_syncing": true });
                     self.call(Method::POST, &format!("{member}/tags"), &[], Some(&body)).await

@@ -4,7 +4,9 @@
 //! added with, so these, hashed, are the receipt of its row: a JSON object by field. A change of identifiers takes the
 //! old ones away before the new ones are added. A run that replaces all members is one session of `usersreplace`, whose
 //! last request must say that it is the last: one request is held back until the run ends.
-//! <https://developers.facebook.com/docs/marketing-api/audiences/guides/custom-audiences>.
+//! <https://developers.facebook.com/docs/marketing-api/audiences/guides/custom-audiences>. An audience is looked up by its
+//! name, and made, in the ad account:
+//! <https://developers.facebook.com/docs/marketing-api/reference/ad-account/customaudiences>.
 //!
 //! Must not know: retries and batching.
 
@@ -20,7 +22,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use super::api::{self, Api, Reply};
+use super::api::{self, Api, Chosen, List, Reply};
 use crate::config::Options;
 use crate::spec::option;
 use crate::{
@@ -37,8 +39,19 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
         option("access_token", "token of a system user with `ads_management` for the ad account", None)
             .required()
             .secret(),
-        option("audience_id", "id of the audience, of subtype CUSTOM", None).required(),
-        option("ad_account_id", "number of the ad account, without `act_`; where removals erase people", None),
+        option("audience_id", "id of the audience, of subtype CUSTOM; this or `audience_name` must be given", None),
+        option("audience_name", "name of the audience, in place of its id; made where there is none", None),
+        option(
+            "ad_account_id",
+            "number of the ad account, without `act_`; beside `audience_name`, and where removals erase people",
+            None,
+        ),
+        option(
+            "customer_file_source",
+            "who gave you the data, told of an audience that is made: `USER_PROVIDED_ONLY`, `PARTNER_PROVIDED_ONLY` or \
+             `BOTH_USER_AND_PARTNER_PROVIDED`",
+            Some("USER_PROVIDED_ONLY"),
+        ),
         option("app_secret", "secret of the app; signs the token with each call", None).secret(),
         option("version", "version of the Graph API", Some("v26.0")),
         api::HASHED_FIELDS,
@@ -87,11 +100,20 @@ const fn hashed(name: &'static str, normaliser: Normaliser, meaning: &'static st
     FieldSpec { normaliser, ..FieldSpec::plain(name, meaning) }.hashed()
 }
 
+const FILE_SOURCES: [&str; 3] = ["USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED"];
+
+/// Pages of 100 that are read of an account's audiences: more than any account has.
+const MOST_PAGES: usize = 100;
+
+/// The code of a refusal that says that what was asked for is not there, or not to be seen.
+const ABSENT: &str = "meta_not_found";
+
 struct Meta {
     name: String,
     api: Api,
-    audience: String,
+    audience: List,
     account: Option<String>,
+    file_source: String,
     query: Vec<(&'static str, String)>,
     fields: Vec<FieldSpec>,
     limits: Limits,
@@ -119,11 +141,24 @@ pub(super) fn connect(
     let base = format!("{}/{version}", options.text("base_url").unwrap_or_default().trim_end_matches('/'));
     let api = Api::new(config, options, &base, &[("authorization", format!("Bearer {token}"))])?;
     let proof = options.text("app_secret").and_then(|secret| proof(secret, token));
+    let account = api::path_id(options, "ad_account_id")?;
+    let place = format!("meta/act_{}", account.as_deref().unwrap_or_default());
+    let audience = List::required(options, "audience", &place)?;
+    if account.is_none() && matches!(audience.chosen, Chosen::Name { .. }) {
+        let message = "is required beside `audience_name`, which is looked for in the ad account";
+        return Err(options.error("ad_account_id", message));
+    }
+    let file_source = options.text("customer_file_source").unwrap_or_default();
+    if !FILE_SOURCES.contains(&file_source) {
+        let message = format!("must be one of: {}", FILE_SOURCES.join(", "));
+        return Err(options.error("customer_file_source", message));
+    }
     Ok(Arc::new(Meta {
         name: config.name.clone(),
         api,
-        audience: api::path_id(options, "audience_id")?.unwrap_or_default(),
-        account: api::path_id(options, "ad_account_id")?,
+        audience,
+        account,
+        file_source: file_source.to_owned(),
         query: proof.map(|proof| ("appsecret_proof", proof)).into_iter().collect(),
         fields: api::fields(options, &SPEC)?,
         limits: api::limits(options, &SPEC, 2)?,
@@ -157,14 +192,17 @@ impl Destination for Meta {
         self.api.usage.take()
     }
 
-    /// Reads the audience's name and state.
+    /// Reads the audience's name and state, or looks for it.
     async fn check(&self) -> Result<(), DestinationError> {
-        let fields = [("fields", "id,name,operation_status")];
-        let path = format!("/{}", self.audience);
-        self.call(Method::GET, &path, &fields, None)
-            .await
-            .map_err(|answer| self.api.error("read the audience", answer))?;
-        Ok(())
+        match &self.audience.chosen {
+            Chosen::Name { name, .. } => self.audience.only(&self.api, self.named(name).await).map(|_| ()),
+            Chosen::Id(id) => {
+                let fields = [("fields", "id,name,operation_status")];
+                let read = self.call(Method::GET, &format!("/{id}"), &fields, None).await;
+                let told = |answer| self.api.error("read the audience", self.audience.explain(None, ABSENT, answer));
+                read.map(|_| ()).map_err(told)
+            }
+        }
     }
 
     async fn prepare(&self, context: &SyncContext) -> Result<Resources, DestinationError> {
@@ -178,7 +216,12 @@ impl Destination for Meta {
                 .refuse("an audience cannot be replaced by nobody; send removals, or delete it at Meta"));
         }
         self.sessions.lock().await.remove(&context.run_id);
-        Ok(context.resources.clone())
+        let Some(name) = self.audience.unknown(context) else { return Ok(context.resources.clone()) };
+        let id = match self.audience.only(&self.api, self.named(name).await)? {
+            Some(id) => Ok(id),
+            None => self.make(context, name).await,
+        };
+        self.audience.keep(&self.api, context, id)
     }
 
     async fn send(&self, context: &SyncContext, batch: &Batch, attempt: &Attempt) -> Answer {
@@ -225,6 +268,66 @@ impl Meta {
         }
     }
 
+    /// The address of the account's audiences.
+    fn audiences(&self) -> String {
+        format!("/act_{}/customaudiences", self.account.as_deref().unwrap_or_default())
+    }
+
+    /// The ids of the audiences of that name that take customer files.
+    async fn named(&self, name: &str) -> Result<Vec<String>, Answer> {
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        for _ in 0..MOST_PAGES {
+            let mut query = vec![("fields", "id,name,subtype"), ("limit", "100")];
+            query.extend(after.as_deref().map(|after| ("after", after)));
+            let reply = self.call(Method::GET, &self.audiences(), &query, None).await?;
+            let text = |audience: &Value, field: &str| audience.get(field).and_then(Value::as_str).map(str::to_owned);
+            for audience in reply.entries("data")? {
+                let custom = text(audience, "subtype").as_deref() == Some("CUSTOM");
+                if custom && text(audience, "name").as_deref() == Some(name) {
+                    found.extend(text(audience, "id"));
+                }
+            }
+            // The last page has a cursor too, but no link to a next one:
+            // https://developers.facebook.com/docs/graph-api/results
+            let cursor = reply.body.pointer("/paging/cursors/after").and_then(Value::as_str);
+            if reply.text("/paging/next").is_empty() {
+                return Ok(found);
+            }
+            after = Some(cursor.ok_or_else(api::endless)?.to_owned());
+        }
+        Err(api::endless())
+    }
+
+    async fn make(&self, context: &SyncContext, name: &str) -> Result<String, Answer> {
+        if context.fields.field_with_name("LOOKALIKE_VALUE").is_ok() {
+            return Err(Answer::Fatal {
+                code: "value_based".into(),
+                message: "`LOOKALIKE_VALUE` needs an audience based on value: make it at Meta, and set `audience_id`"
+                    .into(),
+            });
+        }
+        let body = json!({
+            "name": name,
+            "subtype": "CUSTOM",
+            "description": "Its members are kept by Springline.",
+            "customer_file_source": self.file_source,
+        });
+        Ok(self.call(Method::POST, &self.audiences(), &[], Some(&body)).await?.text("/id"))
+    }
+
+    /// Calls what is below the audience.
+    async fn call_audience(
+        &self,
+        context: &SyncContext,
+        method: Method,
+        below: &str,
+        body: &Value,
+    ) -> Result<Reply, Answer> {
+        let path = format!("/{}/{below}", self.audience.id(context)?);
+        let reply = self.call(method, &path, &[], Some(body)).await;
+        reply.map_err(|answer| self.audience.explain(Some(context), ABSENT, answer))
+    }
+
     /// Adds the rows, after the old identifiers of those that have others now are taken away.
     async fn add(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
         let rows = Rows::of(context, batch)?;
@@ -234,16 +337,15 @@ impl Meta {
             let same = member.as_ref().is_some_and(|member| member.receipt == *receipt);
             (!same).then_some(receipt.as_str())
         });
-        let path = format!("/{}/users", self.audience);
         for payload in payloads(outdated) {
-            self.call(Method::DELETE, &path, &[], Some(&json!({ "payload": payload }))).await?;
+            self.call_audience(context, Method::DELETE, "users", &json!({ "payload": payload })).await?;
         }
         let sent = rows.members.iter().flatten().count();
         if sent == 0 {
             return Ok(rows.answer(&Outcome::Unknown));
         }
         let body = json!({ "payload": rows.payload() });
-        let reply = self.call(Method::POST, &path, &[], Some(&body)).await?;
+        let reply = self.call_audience(context, Method::POST, "users", &body).await?;
         let number = |name: &str| reply.body.get(name).and_then(Value::as_u64);
         Ok(rows.answer(&match (number("num_received"), number("num_invalid_entries")) {
             (Some(received), Some(0)) if received == sent as u64 => Outcome::Delivered,
@@ -256,12 +358,15 @@ impl Meta {
 
     /// Takes away what the receipts name: from the audience, or from every audience of the ad account.
     async fn remove(&self, context: &SyncContext, batch: &Batch) -> Result<Answer, Answer> {
-        let path = match (context.removal(&SPEC), &self.account) {
-            (RemovalKind::Erase, Some(account)) => format!("/act_{account}/usersofanyaudience"),
-            _ => format!("/{}/users", self.audience),
-        };
         for payload in payloads(batch.receipts.iter().flatten().map(String::as_str)) {
-            self.call(Method::DELETE, &path, &[], Some(&json!({ "payload": payload }))).await?;
+            let body = json!({ "payload": payload });
+            match (context.removal(&SPEC), &self.account) {
+                (RemovalKind::Erase, Some(account)) => {
+                    let path = format!("/act_{account}/usersofanyaudience");
+                    self.call(Method::DELETE, &path, &[], Some(&body)).await?
+                }
+                _ => self.call_audience(context, Method::DELETE, "users", &body).await?,
+            };
         }
         let outcome = |receipt: &Option<String>| match receipt {
             Some(_) => Outcome::Unknown,
@@ -306,8 +411,8 @@ impl Meta {
                 "estimated_num_total": context.replaces,
             },
         });
-        let path = format!("/{}/usersreplace", self.audience);
-        self.call(Method::POST, &path, &[], Some(&body)).await.map_err(|answer| match answer {
+        let sent = self.call_audience(context, Method::POST, "usersreplace", &body).await;
+        sent.map_err(|answer| match answer {
             // The rows of this call are not those that the shared stack would halve.
             Answer::Split { code, reason } => Answer::Fatal { code, message: reason },
             other => other,
@@ -418,6 +523,7 @@ fn failure(reply: &Reply) -> Option<Answer> {
         (3 | 10 | 200..=299 | 2655, _) => {
             fatal(format!("{said} (the token needs `ads_management`, and the account the terms of customer files)"))
         }
+        (100, Some(33)) | (1_487_301 | 1_487_366, _) => Some(Answer::Fatal { code: ABSENT.into(), message: said }),
         // A parameter that is wrong may be a row.
         (100, None) => Some(Answer::Split { code: name, reason: said }),
         _ if reply.status.is_server_error() => Some(retry(reply, &said)),

@@ -56,6 +56,11 @@ struct Case {
     #[serde(default)]
     nulls: BTreeMap<String, Nulls>,
     replaces: Option<u64>,
+    /// What earlier runs have kept.
+    #[serde(default)]
+    resources: Resources,
+    /// What `prepare` hands out to be kept; where it is left out, what earlier runs have kept.
+    kept: Option<Resources>,
     /// Each with `key`, `op`, maybe `receipt`, and its fields.
     #[serde(default)]
     rows: Vec<Row>,
@@ -233,6 +238,7 @@ impl Destination for Watched {
 /// What a case leads to.
 #[derive(Debug, Default, PartialEq)]
 struct Ended {
+    kept: Option<Resources>,
     outcomes: BTreeMap<String, Value>,
     receipts: BTreeMap<String, String>,
     jobs: BTreeMap<String, Value>,
@@ -312,14 +318,14 @@ async fn run(destination: &dyn Destination, case: &Case) -> Result<Ended, Destin
         return Ok(ended);
     }
     let rows = batch(&case.rows);
-    let context = SyncContext {
+    let mut context = SyncContext {
         sync: "vips".into(),
         run_id: "r1".into(),
         mode: case.mode,
         key_field: "id".into(),
         fields: rows.fields.schema(),
         as_of: "2026-01-01T00:00:00Z".into(),
-        resources: BTreeMap::new(),
+        resources: case.resources.clone(),
         removal: case.removal,
         nulls: case.nulls.clone(),
         replaces: case.replaces,
@@ -328,7 +334,8 @@ async fn run(destination: &dyn Destination, case: &Case) -> Result<Ended, Destin
         ended.jobs.insert(job.clone(), shown_state(&destination.poll(&context, job).await?));
         return Ok(ended);
     }
-    destination.prepare(&context).await?;
+    context.resources = destination.prepare(&context).await?;
+    ended.kept = Some(context.resources.clone());
     let policy = Policy {
         attempts: 2,
         first_delay: Duration::from_millis(1),
@@ -399,8 +406,10 @@ async fn hold(kind: &str, cases: &Cases, case: Case) {
     ended.error = matching(case.error.as_ref(), ended.error);
     let usage = usage.map(|usage| (usage.used, usage.resets_in.map(|wait| wait.as_secs())));
     ended.usage = case.usage.and(usage);
-    let Case { outcomes, receipts, jobs, stopped, error, usage, .. } = case;
-    assert_eq!(ended, Ended { outcomes, receipts, jobs, stopped, error, usage }, "{name}");
+    let prepared = !case.check && case.poll.is_none() && case.error.is_none();
+    let Case { resources, kept, outcomes, receipts, jobs, stopped, error, usage, .. } = case;
+    let kept = prepared.then(|| kept.unwrap_or(resources));
+    assert_eq!(ended, Ended { kept, outcomes, receipts, jobs, stopped, error, usage }, "{name}");
 }
 
 /// Types that are not spoken to over a vendor's API.
@@ -430,7 +439,7 @@ async fn the_contracts_hold() {
 #[tokio::test]
 async fn every_difference_fails_a_case() {
     type Spoil = fn(&mut Case);
-    let spoil: [(&str, Spoil); 8] = [
+    let spoil: [(&str, Spoil); 9] = [
         ("a field more", |case| case.requests[0].body["inputs"][0]["more"] = json!(1)),
         ("a field less", |case| {
             case.requests[0].body["inputs"][0].as_object_mut().unwrap().remove("id").unwrap();
@@ -444,6 +453,7 @@ async fn every_difference_fails_a_case() {
         }),
         ("a request more", |case| case.requests.push(case.requests[0].clone())),
         ("a request less", |case| case.requests.clear()),
+        ("another resource", |case| case.kept = Some([("list_id".into(), "78".into())].into())),
         ("another outcome", |case| {
             case.outcomes.insert("k1".into(), json!("unknown"));
         }),
