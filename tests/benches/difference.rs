@@ -159,7 +159,7 @@ fn key(row: u64) -> u64 {
 }
 
 fn registry() -> Registry {
-    let path = OptionKind { name: "path".to_owned(), required: true };
+    let path = OptionKind::new("path", true);
     let hook = DestinationKind {
         name: "webhook".to_owned(),
         options: Vec::new(),

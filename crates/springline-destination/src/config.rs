@@ -53,8 +53,13 @@ impl<'a> Options<'a> {
             }
         }
         for option in spec.options.iter().filter(|option| option.required) {
-            if options.text(option.name).is_none_or(str::is_empty) {
-                return Err(options.error(option.name, format!("is required: {}", option.meaning)));
+            let is_given = |name: &str| options.text(name).is_some_and(|text| !text.is_empty());
+            if !is_given(option.name) && !option.or.is_some_and(is_given) {
+                let message = match option.or {
+                    Some(other) => format!("is required, or `{other}` in its place"),
+                    None => format!("is required: {}", option.meaning),
+                };
+                return Err(options.error(option.name, message));
             }
         }
         Ok(options)

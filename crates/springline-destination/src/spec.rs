@@ -40,11 +40,15 @@ pub struct OptionSpec {
     pub meaning: &'static str,
     /// The value used when it is left out, as text.
     pub default: Option<&'static str>,
+    /// The option that may be given in its place, and not beside it.
+    pub or: Option<&'static str>,
+    /// Whether its value is the name of a target of the project.
+    pub names_target: bool,
 }
 
 /// An option that may be left out and shown.
 pub(crate) const fn option(name: &'static str, meaning: &'static str, default: Option<&'static str>) -> OptionSpec {
-    OptionSpec { name, required: false, secret: false, meaning, default }
+    OptionSpec { name, required: false, secret: false, meaning, default, or: None, names_target: false }
 }
 
 impl OptionSpec {
@@ -56,6 +60,16 @@ impl OptionSpec {
     /// The option, whose value must never be shown.
     pub(crate) const fn secret(self) -> Self {
         Self { secret: true, ..self }
+    }
+
+    /// The option, in whose place another one may be given.
+    pub(crate) const fn or(self, other: &'static str) -> Self {
+        Self { or: Some(other), ..self }
+    }
+
+    /// The option, whose value is the name of a target.
+    pub(crate) const fn names_target(self) -> Self {
+        Self { names_target: true, ..self }
     }
 }
 

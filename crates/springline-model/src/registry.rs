@@ -62,4 +62,15 @@ pub struct OptionKind {
     pub name: String,
     /// It has no default.
     pub required: bool,
+    /// The option that may be given in its place, and not beside it.
+    pub or: Option<String>,
+    /// Its value is the name of a target of the project.
+    pub names_target: bool,
+}
+
+impl OptionKind {
+    /// An option of any text.
+    pub fn new(name: &str, required: bool) -> Self {
+        OptionKind { name: name.to_owned(), required, or: None, names_target: false }
+    }
 }

@@ -342,6 +342,7 @@ impl Run<'_> {
         let Run { session, plan, destination, .. } = *self;
         let state = session.state();
         context.resources = records::resources(state, self.sync).await?;
+        let kept = context.resources.clone();
         let recovered = acknowledge::recover(state, plan, journal, &context, destination);
         let recovered = log.step("recover", recovered, |rows| *rows).await?;
         let counts = compare(session, self.sync, plan, self.request);
@@ -366,9 +367,13 @@ impl Run<'_> {
         if to_send == 0 {
             return Ok(report);
         }
+        if self.request.full_resync {
+            // The list may have been deleted, or the account may be another one.
+            context.resources.clear();
+        }
         let prepared = destination.prepare(&context).await?;
         // Before anything is sent: a list that was made is then known, whatever happens next.
-        records::keep_resources(state, self.sync, &context.resources, &prepared).await?;
+        records::keep_resources(state, self.sync, &kept, &prepared).await?;
         context.resources = prepared;
         let every = self.sync.checkpoint_every;
         let delivery = send::send(state, plan, journal, &context, destination, &report.counts, every);

@@ -99,11 +99,11 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) -> Result
 pub(crate) fn registry() -> Registry {
     let engines = springline_warehouse::engines().map(|engine| EngineKind {
         name: engine.name.to_owned(),
-        options: engine.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+        options: engine.options.iter().map(|o| OptionKind::new(o.name, o.required)).collect(),
     });
     let destinations = springline_destination::specs().iter().map(|spec| DestinationKind {
         name: spec.name.to_owned(),
-        options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
+        options: spec.options.iter().map(option_kind).collect(),
         modes: spec.modes.iter().map(|mode| model_mode(*mode)).collect(),
         fields: match spec.fields {
             springline_destination::FieldRule::Any | springline_destination::FieldRule::Open(_) => None,
@@ -117,11 +117,18 @@ pub(crate) fn registry() -> Registry {
         members_expire_days: spec.members_expire.and_then(|kept| u32::try_from(kept.as_secs() / (24 * 60 * 60)).ok()),
         nulls: spec.nulls.iter().filter_map(|n| word(Nulls::ALL, n.as_str(), Nulls::name)).collect(),
     });
-    let alerts = springline_destination::alert_specs().iter().map(|spec| AlertKind {
-        name: spec.name.to_owned(),
-        options: spec.options.iter().map(|o| OptionKind { name: o.name.to_owned(), required: o.required }).collect(),
-    });
+    let alerts = springline_destination::alert_specs()
+        .iter()
+        .map(|spec| AlertKind { name: spec.name.to_owned(), options: spec.options.iter().map(option_kind).collect() });
     Registry { engines: engines.collect(), destinations: destinations.collect(), alerts: alerts.collect() }
+}
+
+fn option_kind(option: &springline_destination::OptionSpec) -> OptionKind {
+    OptionKind {
+        or: option.or.map(str::to_owned),
+        names_target: option.names_target,
+        ..OptionKind::new(option.name, option.required)
+    }
 }
 
 fn fields_that(

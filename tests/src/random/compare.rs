@@ -53,7 +53,7 @@ pub struct Round<'a> {
 }
 
 fn registry() -> Registry {
-    let options = vec![OptionKind { name: "path".to_owned(), required: false }];
+    let options = vec![OptionKind::new("path", false)];
     Registry {
         engines: vec![EngineKind { name: "datafusion".to_owned(), options }],
         destinations: Vec::<DestinationKind>::new(),

@@ -35,7 +35,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
             .secret(),
         option("object_type", "type of the records, such as `contacts` or `companies`", Some("contacts")),
         option("id_property", "mapped property that records are found by; unique at HubSpot", Some("email")),
-        option("list_id", "id of a list, `MANUAL` or `SNAPSHOT`, that the rows are members of", None),
+        option("list_id", "id of a list, `MANUAL` or `SNAPSHOT`, that the rows are members of", None).or("list_name"),
         option("list_name", "name of that list, in place of its id; made, as `MANUAL`, where there is none", None),
         option("nulls", "what an empty value does: `clear` the property, or `skip` it", Some("clear")),
         api::BATCH_ROWS,

@@ -34,7 +34,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     meaning: "Creates and updates profiles of Klaviyo by import jobs, and keeps a list's members.",
     options: &[
         option("api_key", "private key `pk_…` with write access to profiles and lists", None).required().secret(),
-        option("list_id", "id of a list that the rows are members of; it changes no consent", None),
+        option("list_id", "id of a list that the rows are members of; it changes no consent", None).or("list_name"),
         option("list_name", "name of that list, in place of its id; made where there is none", None),
         option("nulls", "what an empty value does: `clear` the attribute, or `skip` it", Some("clear")),
         option("revision", "revision of the API, a date", Some("2026-10-15")),

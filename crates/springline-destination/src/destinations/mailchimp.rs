@@ -35,7 +35,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
         option("api_key", "key of the Marketing API; what follows its last `-` names the data centre", None)
             .required()
             .secret(),
-        option("list_id", "id of the audience; this or `list_name` must be given", None),
+        option("list_id", "id of the audience", None).required().or("list_name"),
         option("list_name", "name of the audience, in place of its id; it must be there", None),
         option(
             "status_if_new",

@@ -39,7 +39,7 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
         option("access_token", "token of a system user with `ads_management` for the ad account", None)
             .required()
             .secret(),
-        option("audience_id", "id of the audience, of subtype CUSTOM; this or `audience_name` must be given", None),
+        option("audience_id", "id of the audience, of subtype CUSTOM", None).required().or("audience_name"),
         option("audience_name", "name of the audience, in place of its id; made where there is none", None),
         option(
             "ad_account_id",

@@ -20,7 +20,8 @@ pub(super) static SPEC: DestinationSpec = DestinationSpec {
     options: &[
         option("schema", "schema of the table, which is made if it is not there", None).required(),
         option("table", "name of the table; {sync} stands for the sync's name", Some("{sync}")),
-        option("target", "target of the project whose warehouse has the table; left out, the target of the run", None),
+        option("target", "target of the project whose warehouse has the table; left out, the target of the run", None)
+            .names_target(),
         option("batch_rows", "most rows that are taken in at once, 1 to 1000000", Some("50000")),
         option("timeout_secs", "seconds that taking in one batch may last, 1 to 86400", Some("900")),
     ],

@@ -32,7 +32,10 @@ fn declared(spec: &DestinationSpec) -> String {
     for option in spec.options {
         let default = match option.default {
             Some(text) => format!("`{text}`"),
-            None if option.required => "must be given".to_owned(),
+            None if option.required => match option.or {
+                Some(other) => format!("must be given, or `{other}`"),
+                None => "must be given".to_owned(),
+            },
             None => String::new(),
         };
         let secret = if option.secret { "; never shown" } else { "" };

@@ -161,8 +161,10 @@ fn check_files(
     outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
     outline.lock = read.lock.into_lock();
     let tests = tests_decl::tests(tests, &catalogue, timezone.as_ref(), out);
+    let targets = read.project.iter().flat_map(|project| &project.targets.0);
+    let targets: Vec<&str> = targets.map(|(name, _)| name.value.as_str()).collect();
     let destinations: Vec<Destination> =
-        destination_decls.into_iter().map(|decl| settings::destination(decl, registry, sources, out)).collect();
+        destination_decls.into_iter().map(|d| settings::destination(d, registry, &targets, sources, out)).collect();
     let kinds: Vec<_> = destinations.iter().map(|d| settings::find_destination(registry, &d.kind)).collect();
     let context =
         syncs::Context { catalogue: &catalogue, sources, destination_names: &destination_names, kinds: &kinds };

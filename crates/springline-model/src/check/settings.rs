@@ -111,6 +111,7 @@ pub(super) fn find_destination<'a>(registry: &'a Registry, name: &str) -> Option
 pub(super) fn destination(
     decl: DestinationDecl,
     registry: &Registry,
+    targets: &[&str],
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
 ) -> Destination {
@@ -118,6 +119,7 @@ pub(super) fn destination(
         Some(kind) => {
             let what = format!("destination `{}` of type `{}`", decl.name.value, kind.name);
             check_options(&what, &decl.name, &kind.options, &decl.settings, out);
+            check_target_names(&kind.options, &decl.settings, targets, out);
         }
         None => {
             let message = format!("no type of destination `{}`", decl.r#type.value);
@@ -149,11 +151,35 @@ fn check_options(
             out.push(with_suggestion(diagnostic, &setting.name.value, known, "option"));
         }
     }
-    for option in options.iter().filter(|option| option.required) {
-        if !settings.iter().any(|setting| setting.name.value == option.name) {
-            let message = format!("{what} has no `{}`", option.name);
-            let hint = format!("add `{}: …`", option.name);
-            out.push(Diagnostic::error(Code::MissingKey, name.span, message).hint(hint));
+    let given = |name: &str| settings.iter().find(|setting| setting.name.value == name);
+    for option in options {
+        let other = option.or.as_deref();
+        match (given(&option.name), other.and_then(given)) {
+            (Some(_), Some(second)) => {
+                let message = format!("{what} has both `{}` and `{}`", option.name, second.name.value);
+                out.push(
+                    Diagnostic::error(Code::InvalidValue, second.name.span, message).hint("take one of them away"),
+                );
+            }
+            (None, None) if option.required => {
+                let message = format!("{what} has no `{}`", option.name);
+                let instead = other.map(|other| format!(" or `{other}: …`")).unwrap_or_default();
+                let hint = format!("add `{}: …`{instead}", option.name);
+                out.push(Diagnostic::error(Code::MissingKey, name.span, message).hint(hint));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Looks for the targets that options name. A value with a placeholder is known at the run alone.
+fn check_target_names(options: &[OptionKind], settings: &[SettingDecl], targets: &[&str], out: &mut Vec<Diagnostic>) {
+    let names = options.iter().filter(|option| option.names_target);
+    for setting in names.flat_map(|option| settings.iter().filter(|setting| setting.name.value == option.name)) {
+        let name = setting.value.value.trim();
+        if !name.contains("{{") && !targets.contains(&name) {
+            let diagnostic = Diagnostic::error(Code::UnknownName, setting.value.span, format!("no target `{name}`"));
+            out.push(with_suggestion(diagnostic, name, targets.iter().copied(), "target"));
         }
     }
 }

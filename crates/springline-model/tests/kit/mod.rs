@@ -12,7 +12,7 @@ use springline_model::{
 /// Engines and destinations with the options of the real ones.
 pub fn registry() -> Registry {
     let options = |required: &[&str], optional: &[&str]| {
-        let option = |name: &&str, required| OptionKind { name: (*name).to_owned(), required };
+        let option = |name: &&str, required| OptionKind::new(name, required);
         let required = required.iter().map(|name| option(name, true));
         required.chain(optional.iter().map(|name| option(name, false))).collect::<Vec<_>>()
     };

@@ -16,7 +16,7 @@ use crate::{Checked, DestinationKind, EngineKind, Leaf, Mode, Nulls, OptionKind,
 use springline_ir::ExprKind;
 
 fn option(name: &str, required: bool) -> OptionKind {
-    OptionKind { name: name.to_owned(), required }
+    OptionKind::new(name, required)
 }
 
 fn registry() -> Registry {

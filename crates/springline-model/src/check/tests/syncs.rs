@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{load, problems};
+use super::{load, option, problems};
 use crate::{Checked, Unit, Within};
 
 /// A sync to each of two destinations, of which `audience` forgets members after 60 days.
@@ -62,4 +62,32 @@ fn lengths_of_time_that_cannot_be() {
             write an amount and a unit, such as `30s` or `5 minutes`
     "#]]
     .assert_eq(&problems(&checked));
+}
+
+#[test]
+fn options_in_place_of_others_and_targets_by_name() {
+    let mut registry = super::registry();
+    let mut id = option("list_id", true);
+    id.or = Some("list_name".to_owned());
+    let mut target = option("target", false);
+    target.names_target = true;
+    registry.destinations[0].options = vec![id, option("list_name", false), target];
+    let destinations = "destinations:
+  - { name: a, type: file, list_id: x }
+  - { name: b, type: file, list_name: x, target: local }
+  - { name: c, type: file, list_name: x, target: \"{{ env('TARGET') }}\" }
+  - { name: d, type: file }
+  - { name: e, type: file, list_name: x, list_id: y }
+  - { name: f, type: file, list_name: x, target: locol }
+";
+    let text = format!("{}      []\n{destinations}", super::HEAD);
+    let checked = crate::check(vec![("springline.yaml".into(), text)], &registry);
+    expect_test::expect![[r#"
+        E0103 «d» destination `d` of type `file` has no `list_id`
+            add `list_id: …` or `list_name: …`
+        E0105 «list_name» destination `e` of type `file` has both `list_id` and `list_name`
+            take one of them away
+        E0201 «locol» no target `locol`
+            did you mean `local`?
+    "#]].assert_eq(&problems(&checked));
 }
