@@ -87,27 +87,55 @@ async fn a_repeat_after_a_crash_has_the_id_of_the_first_time() {
     }
 }
 
+/// What has been asked of a server.
+type Calls = Arc<Mutex<Vec<String>>>;
+
+/// A sync to an audience of Mailchimp that `list` tells, and what is asked of a server that has one audience.
+async fn mailchimp(world: &World, list: &str) -> Calls {
+    let calls = Calls::default();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let seen = calls.clone();
+    let app = Router::new().fallback(async move |method: Method, uri: Uri| {
+        seen.lock().expect("calls").push(format!("{method} {}", uri.path()));
+        match method {
+            Method::DELETE => (StatusCode::NO_CONTENT, String::new()),
+            Method::GET => {
+                (StatusCode::OK, json!({ "lists": [{ "id": "abc", "name": "People" }], "total_items": 1 }).to_string())
+            }
+            _ => (StatusCode::OK, json!({ "errors": [], "error_count": 0 }).to_string()),
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await.expect("the server serves") });
+    let destination = format!(
+        "  - {{ name: mail, type: mailchimp, api_key: k-us1, {list}, status_if_new: subscribed, base_url: \"{url}\", allow_private_addresses: true }}\nsyncs:"
+    );
+    world.edit("\nsyncs:", &format!("\n{destination}"));
+    world.syncs(&["name: mailed, segment: settled, destination: mail, mode: mirror, key: customer_id, \
+                   removal: archive, map: { email_address: \"concat(customer_id, '@b.co')\", FNAME: { value: city, nulls: skip } }"]);
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_a_list_is_looked_up_once_and_again_where_all_is_sent_again() {
+    for mut world in World::all().await {
+        let calls = mailchimp(&world, "list_name: People").await;
+        let take = || std::mem::take(&mut *calls.lock().expect("calls"));
+        world.fill(&[("ann", "Paris"), ("bea", "Lyon")]);
+        world.apply("mailed").exits(0);
+        assert_eq!(take(), ["GET /lists", "POST /lists/abc"], "{}", world.target);
+        world.set("ann", "Nice");
+        world.apply("mailed").exits(0);
+        assert_eq!(take(), ["POST /lists/abc"], "{}", world.target);
+        world.call(&["sync", "apply", "mailed", "--full-resync"]).run().exits(0);
+        assert_eq!(take(), ["GET /lists", "POST /lists/abc"], "{}", world.target);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_destination_gave_for_a_row_is_there_when_the_row_goes() {
     for mut world in World::all().await {
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let seen = calls.clone();
-        let app = Router::new().fallback(async move |method: Method, uri: Uri| {
-            seen.lock().expect("calls").push(format!("{method} {}", uri.path()));
-            if method == Method::DELETE {
-                return (StatusCode::NO_CONTENT, String::new());
-            }
-            (StatusCode::OK, json!({ "errors": [], "error_count": 0 }).to_string())
-        });
-        tokio::spawn(async move { axum::serve(listener, app).await.expect("the server serves") });
-        let mailchimp = format!(
-            "  - {{ name: mail, type: mailchimp, api_key: k-us1, list_id: abc, status_if_new: subscribed, base_url: \"{url}\", allow_private_addresses: true }}\nsyncs:"
-        );
-        world.edit("\nsyncs:", &format!("\n{mailchimp}"));
-        world.syncs(&["name: mailed, segment: settled, destination: mail, mode: mirror, key: customer_id, \
-                       removal: archive, map: { email_address: \"concat(customer_id, '@b.co')\", FNAME: { value: city, nulls: skip } }"]);
+        let calls = mailchimp(&world, "list_id: abc").await;
         world.fill(&[("ann", "Paris"), ("bea", "Lyon")]);
         world.apply("mailed").exits(0);
         world.fill(&[("bea", "Lyon")]);

@@ -89,5 +89,6 @@ fn options_in_place_of_others_and_targets_by_name() {
             take one of them away
         E0201 «locol» no target `locol`
             did you mean `local`?
-    "#]].assert_eq(&problems(&checked));
+    "#]]
+    .assert_eq(&problems(&checked));
 }
