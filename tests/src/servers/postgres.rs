@@ -16,6 +16,7 @@ pub(super) fn start() -> Option<Server> {
     };
     let database = fresh_name();
     let status = Command::new("psql")
+        .env("PGOPTIONS", "--client-min-messages=warning")
         .args(["-X", "-q", "-h", &part("host"), "-p", &part("port"), "-U", &part("user"), "-d", &part("dbname")])
         // A test that was killed leaves its database behind, and process ids come round again.
         .args(["-c", &format!("DROP DATABASE IF EXISTS {database}"), "-c", &format!("CREATE DATABASE {database}")])

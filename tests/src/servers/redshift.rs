@@ -19,6 +19,7 @@ pub(super) fn start() -> Option<Server> {
     };
     let run = |database: &str, sql: &str| {
         let mut psql = Command::new("psql")
+            .env("PGOPTIONS", "--client-min-messages=warning")
             .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", &part("host"), "-p", &part("port"), "-U", &part("user")])
             .args(["-d", database, "-f", "-"])
             .stdin(Stdio::piped())
