@@ -21,6 +21,10 @@ use springline_destination::{
     Batch, ChangeKind, DestinationConfig, DestinationError, Mode, Policy, SyncContext, connect, deliver,
 };
 
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: usize = 1_000;
 const AT_ONCE: usize = 4;
 /// Rows of one batch of the stream, about as many as an engine gives: whole requests, so that both ways post the same.
