@@ -186,9 +186,9 @@ async fn delivered(url: &str, rows: usize) {
         nulls: BTreeMap::new(),
         replaces: None,
     };
-    let report = deliver(&*destination, &context, changes(rows), &Policy::default(), |_| Ok::<_, DestinationError>(()))
-        .await
-        .unwrap();
+    let policy = Policy { distinct_keys: true, ..Policy::default() };
+    let report =
+        deliver(&*destination, &context, changes(rows), &policy, |_| Ok::<_, DestinationError>(())).await.unwrap();
     assert_eq!((report.delivered, &report.stopped), (rows as u64, &None), "{report:?}");
 }
 

@@ -9,6 +9,8 @@ pub struct Capabilities {
     pub delete: bool,
     /// `Statement::AddColumn` can be printed.
     pub add_column: bool,
+    /// `Statement::Analyze` can be printed: the engine plans by statistics that it does not gather by itself.
+    pub analyze: bool,
     /// `FunctionId::EACH` can be printed: one row becomes several.
     pub each: bool,
     /// An aggregate may look at the order of its rows: `first`, `last`, `nth`, `most_frequent` and `array_agg` can be

@@ -52,6 +52,11 @@ pub enum Statement {
         /// The column.
         column: ColumnDef,
     },
+    /// The statistics of a table gathered, for the engine's plans of what comes next.
+    Analyze {
+        /// The table.
+        table: TableName,
+    },
     /// A table removed, if it exists.
     DropTable {
         /// The table.

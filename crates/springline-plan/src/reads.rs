@@ -23,6 +23,7 @@ pub fn tables_read(statement: &Statement) -> BTreeMap<TableName, BTreeSet<String
         Statement::CreateSchema { .. }
         | Statement::CreateTable { .. }
         | Statement::AddColumn { .. }
+        | Statement::Analyze { .. }
         | Statement::DropTable { .. } => {}
     }
     reads

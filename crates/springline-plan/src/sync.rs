@@ -104,6 +104,9 @@ pub struct SyncPlan {
     /// Takes the acknowledged rows that were loaded into the ledger, and touches nothing that the stream of the changes
     /// reads.
     pub checkpoint: Vec<Step>,
+    /// Gathers the statistics of the ledger, which are stale once many of its rows have changed; where the engine does
+    /// not do so by itself.
+    pub analyze: Option<Step>,
     /// Removes what only lives as long as a run.
     pub cleanup: Vec<Step>,
     /// The refused rows, latest first.
@@ -195,6 +198,10 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         reconcile: Step::new(name("reconcile"), settle::reconcile(&tables)),
         acknowledge: checkpoint.iter().cloned().chain([refuse]).collect(),
         checkpoint,
+        analyze: context
+            .capabilities
+            .analyze
+            .then(|| Step::new(name("analyze"), Statement::Analyze { table: tables.ledger.clone() })),
         cleanup: vec![
             drop("desired.drop", &tables.desired),
             drop("difference.drop", &tables.difference),

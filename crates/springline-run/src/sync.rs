@@ -384,6 +384,10 @@ impl Run<'_> {
         let settled = log.step("acknowledge", settled, acknowledge::Settled::rows).await?;
         (report.delivered, report.rejected, report.unknown) = (settled.delivered, settled.rejected, settled.unknown);
         report.unsent = to_send.saturating_sub(settled.rows());
+        // A share of the rows that the engine's own upkeep would take for a change too.
+        if let Some(step) = plan.analyze.as_ref().filter(|_| settled.rows() > report.counts.acknowledged / 10) {
+            state.execute(step).await?;
+        }
         Ok(report)
     }
 }

@@ -119,6 +119,7 @@ impl Dialect {
             merge: self.shells.contains_key("merge"),
             delete: self.shells.contains_key("delete"),
             add_column: self.shells.contains_key("add_column"),
+            analyze: self.shells.contains_key("analyze"),
             each: self.unsupported(FunctionId::EACH).is_none(),
             ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,

@@ -16,6 +16,7 @@ pub(crate) const SHELLS: &[(&str, &[&str])] = &[
     ("append", &["table", "columns", "query"]),
     ("delete", &["table", "condition"]),
     ("add_column", &["table", "column"]),
+    ("analyze", &["table"]),
     ("drop_table", &["table"]),
     ("merge", &["table", "source", "key", "columns", "updates", "delete"]),
 ];
@@ -77,6 +78,7 @@ pub fn print(dialect: &Dialect, statement: &Statement) -> Result<String, PrintEr
             let column = column_value(dialect, column)?;
             shell(dialect, "add_column", context! { table => table_text(dialect, table)?, column })
         }
+        Statement::Analyze { table } => shell(dialect, "analyze", context! { table => table_text(dialect, table)? }),
         Statement::DropTable { table } => {
             shell(dialect, "drop_table", context! { table => table_text(dialect, table)? })
         }

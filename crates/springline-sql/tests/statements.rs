@@ -185,6 +185,7 @@ fn statements(dialect: &Dialect) -> Vec<(&'static str, Statement)> {
         ("merge of keys only", Statement::Merge(only_keys)),
         ("delete", Statement::Delete { table: table.clone(), filter: ended_before() }),
         ("add column", Statement::AddColumn { table: table.clone(), column: def("score", Type::decimal(12, 2)) }),
+        ("analyze", Statement::Analyze { table: table.clone() }),
         ("drop table", Statement::DropTable { table }),
     ]
 }
@@ -219,7 +220,10 @@ fn every_statement_parses_in_its_dialect() {
                 Err(error) => {
                     let optional = matches!(
                         statement,
-                        Statement::Merge(_) | Statement::Delete { .. } | Statement::AddColumn { .. }
+                        Statement::Merge(_)
+                            | Statement::Delete { .. }
+                            | Statement::AddColumn { .. }
+                            | Statement::Analyze { .. }
                     );
                     assert!(optional, "{name} {label}: {error}");
                 }

@@ -493,6 +493,7 @@ SELECT
   "customer"."stage_best",
   "customer"."stage_buyers"
 FROM "customer";
+ANALYZE "springline"."entity_customer__new";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
@@ -543,6 +544,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "springline"."moves_customer__new";
 DROP TABLE IF EXISTS "springline"."moves_customer";
 ALTER TABLE "springline"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;
@@ -758,6 +760,7 @@ SELECT
   "mapped"."stage",
   ENCODE(SHA256(CONVERT_TO('out/id;' || ('4=city:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."city") AS BIGINT) AS TEXT) || ':' || "mapped"."city", '-')) || ('5=stage:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."stage") AS BIGINT) AS TEXT) || ':' || "mapped"."stage", '-')), 'UTF8')), 'hex') AS "_hash"
 FROM "mapped";
+ANALYZE "springline"."desired_best_out__new";
 DROP TABLE IF EXISTS "springline"."desired_best_out";
 ALTER TABLE "springline"."desired_best_out__new" RENAME TO "desired_best_out";
 COMMIT;
@@ -785,6 +788,7 @@ SELECT
 FROM "springline"."desired_best_out" AS "d"
 FULL JOIN "springline"."ledger_best_out" AS "l" ON "d"."_key" = "l"."_key"
 WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+ANALYZE "springline"."difference_best_out__new";
 DROP TABLE IF EXISTS "springline"."difference_best_out";
 ALTER TABLE "springline"."difference_best_out__new" RENAME TO "difference_best_out";
 COMMIT;
@@ -824,6 +828,7 @@ SELECT
 FROM "springline"."difference_best_out" AS "c"
 INNER JOIN "springline"."rejected_best_out" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
+ANALYZE "springline"."rejected_best_out__new";
 DROP TABLE IF EXISTS "springline"."rejected_best_out";
 ALTER TABLE "springline"."rejected_best_out__new" RENAME TO "rejected_best_out";
 COMMIT;
@@ -924,6 +929,7 @@ LEFT JOIN "springline"."refusals_best_out" AS "f" ON "r"."_key" = "f"."_key"
 LEFT JOIN "springline"."outcomes_best_out" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
+ANALYZE "springline"."rejected_best_out__new";
 DROP TABLE IF EXISTS "springline"."rejected_best_out";
 ALTER TABLE "springline"."rejected_best_out__new" RENAME TO "rejected_best_out";
 COMMIT;

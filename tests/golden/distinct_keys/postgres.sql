@@ -45,6 +45,7 @@ CREATE TABLE "springline"."entity_demographics__new" AS
 SELECT
   "demographics"."household_id"
 FROM "demographics" AS "demographics";
+ANALYZE "springline"."entity_demographics__new";
 DROP TABLE IF EXISTS "springline"."entity_demographics";
 ALTER TABLE "springline"."entity_demographics__new" RENAME TO "entity_demographics";
 COMMIT;
@@ -96,6 +97,7 @@ SELECT
   "household"."household_id",
   "household"."affluent"
 FROM "household";
+ANALYZE "springline"."entity_household__new";
 DROP TABLE IF EXISTS "springline"."entity_household";
 ALTER TABLE "springline"."entity_household__new" RENAME TO "entity_household";
 COMMIT;
@@ -146,6 +148,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "springline"."membership_household" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "springline"."moves_household__new";
 DROP TABLE IF EXISTS "springline"."moves_household";
 ALTER TABLE "springline"."moves_household__new" RENAME TO "moves_household";
 COMMIT;

@@ -1095,6 +1095,7 @@ SELECT
   "customer"."with_phone",
   "customer"."out_of_reach"
 FROM "customer";
+ANALYZE "springline"."entity_customer__new";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
@@ -1145,6 +1146,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "springline"."moves_customer__new";
 DROP TABLE IF EXISTS "springline"."moves_customer";
 ALTER TABLE "springline"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;

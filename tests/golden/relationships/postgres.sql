@@ -97,6 +97,7 @@ CREATE TABLE "springline"."entity_product__new" AS
 SELECT
   "product"."product_id"
 FROM "products" AS "product";
+ANALYZE "springline"."entity_product__new";
 DROP TABLE IF EXISTS "springline"."entity_product";
 ALTER TABLE "springline"."entity_product__new" RENAME TO "entity_product";
 COMMIT;
@@ -177,6 +178,7 @@ SELECT
   "household"."size",
   "household"."big_grocery_households"
 FROM "household";
+ANALYZE "springline"."entity_household__new";
 DROP TABLE IF EXISTS "springline"."entity_household";
 ALTER TABLE "springline"."entity_household__new" RENAME TO "entity_household";
 COMMIT;
@@ -227,6 +229,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "springline"."membership_household" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "springline"."moves_household__new";
 DROP TABLE IF EXISTS "springline"."moves_household";
 ALTER TABLE "springline"."moves_household__new" RENAME TO "moves_household";
 COMMIT;
@@ -344,6 +347,7 @@ SELECT
   "customer"."favourite_department",
   "customer"."french_families"
 FROM "customer";
+ANALYZE "springline"."entity_customer__new";
 DROP TABLE IF EXISTS "springline"."entity_customer";
 ALTER TABLE "springline"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
@@ -394,6 +398,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "springline"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "springline"."moves_customer__new";
 DROP TABLE IF EXISTS "springline"."moves_customer";
 ALTER TABLE "springline"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;

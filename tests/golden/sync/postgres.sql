@@ -40,6 +40,7 @@ SELECT
   "customer"."id",
   "customer"."vips"
 FROM "customer";
+ANALYZE "state"."entity_customer__new";
 DROP TABLE IF EXISTS "state"."entity_customer";
 ALTER TABLE "state"."entity_customer__new" RENAME TO "entity_customer";
 COMMIT;
@@ -90,6 +91,7 @@ SELECT
   COALESCE("v"."entered_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00', FALSE) AS "removed"
 FROM "changed" AS "v"
 LEFT JOIN "state"."membership_customer" AS "p" ON "v"."segment" = "p"."segment" AND "v"."entity_id" = "p"."entity_id" AND "p"."exited_at" = TIMESTAMPTZ '2024-06-30 00:00:00+00';
+ANALYZE "state"."moves_customer__new";
 DROP TABLE IF EXISTS "state"."moves_customer";
 ALTER TABLE "state"."moves_customer__new" RENAME TO "moves_customer";
 COMMIT;
@@ -257,6 +259,7 @@ SELECT
   "mapped"."seen",
   ENCODE(SHA256(CONVERT_TO('files/id;' || ('5=Email:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."Email") AS BIGINT) AS TEXT) || ':' || "mapped"."Email", '-')) || ('14=It''s a "score":decimal(6,2);' || COALESCE(CAST(CAST(CHAR_LENGTH(CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT)) AS BIGINT) AS TEXT) || ':' || CAST(CAST("mapped"."It's a ""score""" AS NUMERIC(6, 2)) AS TEXT), '-')) || ('4=seen:timestamp;' || COALESCE(CAST(CAST(CHAR_LENGTH(TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) AS BIGINT) AS TEXT) || ':' || TO_CHAR("mapped"."seen" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '-')), 'UTF8')), 'hex') AS "_hash"
 FROM "mapped";
+ANALYZE "state"."desired_vips_to_files__new";
 DROP TABLE IF EXISTS "state"."desired_vips_to_files";
 ALTER TABLE "state"."desired_vips_to_files__new" RENAME TO "desired_vips_to_files";
 COMMIT;
@@ -284,6 +287,7 @@ SELECT
 FROM "state"."desired_vips_to_files" AS "d"
 FULL JOIN "state"."ledger_vips_to_files" AS "l" ON "d"."_key" = "l"."_key"
 WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+ANALYZE "state"."difference_vips_to_files__new";
 DROP TABLE IF EXISTS "state"."difference_vips_to_files";
 ALTER TABLE "state"."difference_vips_to_files__new" RENAME TO "difference_vips_to_files";
 COMMIT;
@@ -323,6 +327,7 @@ SELECT
 FROM "state"."difference_vips_to_files" AS "c"
 INNER JOIN "state"."rejected_vips_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added', 'changed', 'removed', 'repeated');
+ANALYZE "state"."rejected_vips_to_files__new";
 DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
 ALTER TABLE "state"."rejected_vips_to_files__new" RENAME TO "rejected_vips_to_files";
 COMMIT;
@@ -424,6 +429,7 @@ LEFT JOIN "state"."refusals_vips_to_files" AS "f" ON "r"."_key" = "f"."_key"
 LEFT JOIN "state"."outcomes_vips_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
+ANALYZE "state"."rejected_vips_to_files__new";
 DROP TABLE IF EXISTS "state"."rejected_vips_to_files";
 ALTER TABLE "state"."rejected_vips_to_files__new" RENAME TO "rejected_vips_to_files";
 COMMIT;
@@ -555,6 +561,7 @@ SELECT
   "mapped"."email",
   ENCODE(SHA256(CONVERT_TO('files/id;' || ('5=email:string;' || COALESCE(CAST(CAST(CHAR_LENGTH("mapped"."email") AS BIGINT) AS TEXT) || ':' || "mapped"."email", '-')), 'UTF8')), 'hex') AS "_hash"
 FROM "mapped";
+ANALYZE "state"."desired_all_to_files__new";
 DROP TABLE IF EXISTS "state"."desired_all_to_files";
 ALTER TABLE "state"."desired_all_to_files__new" RENAME TO "desired_all_to_files";
 COMMIT;
@@ -582,6 +589,7 @@ SELECT
 FROM "state"."desired_all_to_files" AS "d"
 FULL JOIN "state"."ledger_all_to_files" AS "l" ON "d"."_key" = "l"."_key"
 WHERE "d"."_key" IS NULL OR "l"."_hash" IS NULL OR "d"."_hash" <> "l"."_hash" OR "l"."in_doubt" IS NOT NULL;
+ANALYZE "state"."difference_all_to_files__new";
 DROP TABLE IF EXISTS "state"."difference_all_to_files";
 ALTER TABLE "state"."difference_all_to_files__new" RENAME TO "difference_all_to_files";
 COMMIT;
@@ -621,6 +629,7 @@ SELECT
 FROM "state"."difference_all_to_files" AS "c"
 INNER JOIN "state"."rejected_all_to_files" AS "r" ON "c"."_key" = "r"."_key" AND "c"."_hash" = "r"."_hash" AND CASE WHEN "c"."_change" = 'removed' THEN 'delete' ELSE 'upsert' END = "r"."operation"
 WHERE "c"."_change" IN ('added');
+ANALYZE "state"."rejected_all_to_files__new";
 DROP TABLE IF EXISTS "state"."rejected_all_to_files";
 ALTER TABLE "state"."rejected_all_to_files__new" RENAME TO "rejected_all_to_files";
 COMMIT;
@@ -720,6 +729,7 @@ LEFT JOIN "state"."refusals_all_to_files" AS "f" ON "r"."_key" = "f"."_key"
 LEFT JOIN "state"."outcomes_all_to_files" AS "o" ON "r"."_key" = "o"."_key" AND "o"."in_doubt" IS NULL
 WHERE "f"."_key" IS NULL
   AND "o"."_key" IS NULL;
+ANALYZE "state"."rejected_all_to_files__new";
 DROP TABLE IF EXISTS "state"."rejected_all_to_files";
 ALTER TABLE "state"."rejected_all_to_files__new" RENAME TO "rejected_all_to_files";
 COMMIT;

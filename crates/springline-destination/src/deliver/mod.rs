@@ -53,6 +53,8 @@ pub struct Policy {
     /// The run stops when this many rows were refused by splitting and not one was taken: then the destination refuses
     /// the shape of the rows, and going on would cost two requests for every row.
     pub hopeless_after: usize,
+    /// No key comes twice in the stream: the caller has seen to it, and nothing is spent on the order of keys.
+    pub distinct_keys: bool,
     /// Once it is cancelled no further request starts: those in flight are heard out, and the run stops.
     pub stop: CancellationToken,
 }
@@ -71,6 +73,7 @@ impl Default for Policy {
             breaker_probes: 4,
             request_timeout: Duration::from_secs(60),
             hopeless_after: 100,
+            distinct_keys: false,
             stop: CancellationToken::new(),
         }
     }
@@ -138,8 +141,9 @@ pub enum Progress<'a> {
 ///   the outcome of each row once.
 /// - Rows that an earlier request held before ([`Batch::repeat_of`]) travel with no others, so that its repeat can be
 ///   told.
-/// - Rows of one key keep their order: a request starts after those before it that hold one of its keys have ended. One
-///   request holds a key once, unless the mode is [`Mode::Append`].
+/// - Rows of one key keep their order, unless [`Policy::distinct_keys`] says that there is none: a request starts after
+///   those before it that hold one of its keys have ended. One request holds a key once, unless the mode is
+///   [`Mode::Append`].
 /// - A request that is refused as a whole is halved until the refused rows are alone; those are rejected, their
 ///   neighbours delivered.
 /// - When a request cannot be settled within the policy, the destination keeps failing, or says that no request can
@@ -180,7 +184,8 @@ pub async fn deliver_once_noted<E: From<DestinationError>, F: Future<Output = Re
     let timeout = limits.timeout.unwrap_or(policy.request_timeout);
     let sender = Sender { destination, context, policy, pace: &pace, timeout };
     let weigh = |batch: &Batch, row: usize| destination.weight(batch, row);
-    let mut run = Run::new(policy, Rebatcher::new(limits, context.mode == Mode::Append, &weigh), &pace);
+    let mut run =
+        Run::new(policy, Rebatcher::new(limits, context.mode == Mode::Append, policy.distinct_keys, &weigh), &pace);
     let mut in_flight = FuturesUnordered::new();
     let mut leaving = Vec::new();
     let mut noting = std::pin::pin!(Fuse::terminated());

@@ -26,6 +26,8 @@ pub(super) struct Rebatcher<'a> {
     limits: Limits,
     /// Whether one request may hold a key more than once: each row is then a record of its own.
     repeats: bool,
+    /// Whether no key comes twice: then there is no order of keys to mind.
+    distinct: bool,
     weigh: Weigh<'a>,
     lanes: [Lane; 2],
 }
@@ -88,8 +90,8 @@ impl Lane {
 }
 
 impl<'a> Rebatcher<'a> {
-    pub(super) fn new(limits: Limits, repeats: bool, weigh: Weigh<'a>) -> Self {
-        Self { limits, repeats, weigh, lanes: Default::default() }
+    pub(super) fn new(limits: Limits, repeats: bool, distinct: bool, weigh: Weigh<'a>) -> Self {
+        Self { limits, repeats, distinct, weigh, lanes: Default::default() }
     }
 
     /// Takes rows in and gives the requests that are now full. For each key they keep the order of the rows, provided
@@ -100,7 +102,7 @@ impl<'a> Rebatcher<'a> {
             self.fill(Operation::Upsert, batch, order, &mut full)?;
         } else if let Some(operation) = batch.operation() {
             self.fill(operation, batch, order, &mut full)?;
-        } else if recurs(&batch, order) {
+        } else if !self.distinct && recurs(&batch, order) {
             let mut rest = Rest::new(batch);
             while let Some((operation, rows)) = rest.next_run() {
                 self.fill(operation, rows, order, &mut full)?;
@@ -131,7 +133,8 @@ impl<'a> Rebatcher<'a> {
         full: &mut Vec<Request>,
     ) -> Result<(), DestinationError> {
         let loads = self.loads(&batch);
-        let hashes: Vec<u64> = batch.keys.iter().map(|key| order.hash(key)).collect();
+        let hash = |key: &String| (!self.distinct).then(|| order.hash(key));
+        let hashes: Vec<Option<u64>> = batch.keys.iter().map(hash).collect();
         let [upserts, deletes] = &mut self.lanes;
         let (lane, other) = match operation {
             Operation::Upsert => (upserts, deletes),
@@ -152,7 +155,7 @@ impl<'a> Rebatcher<'a> {
             }
             lane.repeat_of = repeat_of;
             let serial = *lane.serial.get_or_insert_with(|| order.begin());
-            if let Some(before) = order.join(hash, serial) {
+            if let Some((hash, before)) = hash.and_then(|hash| Some(hash).zip(order.join(hash, serial))) {
                 if before == serial && !self.repeats {
                     lane.parts.extend(rest.up_to(row));
                     full.extend(lane.close(order)?);
@@ -318,7 +321,7 @@ mod tests {
             homogeneous in any::<bool>(),
         ) {
             let mut order = Order::new();
-            let mut rebatcher = Rebatcher::new(limits(rows, bytes, homogeneous), false, &plain);
+            let mut rebatcher = Rebatcher::new(limits(rows, bytes, homogeneous), false, false, &plain);
             let mut sent = Vec::new();
             let mut wanted = Vec::new();
             for (part, entries) in sizes.iter().enumerate() {
@@ -370,8 +373,10 @@ mod tests {
     fn a_row_over_the_byte_limit_goes_alone() {
         let rows = [("a", 10), ("b", 5_000), ("c", 10)]
             .map(|(key, length)| (key.to_owned(), ChangeKind::Added, "x".repeat(length)));
-        let sent =
-            all_requests(Rebatcher::new(limits(100, Some(1_000), true), false, &plain), vec![batch_of_texts(&rows)]);
+        let sent = all_requests(
+            Rebatcher::new(limits(100, Some(1_000), true), false, false, &plain),
+            vec![batch_of_texts(&rows)],
+        );
         assert_eq!(sent.iter().map(|request| keys(&request.batch)).collect::<Vec<_>>(), [["a"], ["b"], ["c"]]);
     }
 
@@ -386,7 +391,7 @@ mod tests {
         ];
         let batch = BatchLimits { removals: Some(1), ..BatchLimits::rows(2) };
         let limits = Limits { batch, ..limits(2, None, true) };
-        let sent = all_requests(Rebatcher::new(limits, false, &plain), vec![batch_of_texts(&rows)]);
+        let sent = all_requests(Rebatcher::new(limits, false, false, &plain), vec![batch_of_texts(&rows)]);
         let mut sent: Vec<_> = sent.iter().map(|request| keys(&request.batch)).collect();
         sent.sort();
         assert_eq!(sent, [vec!["a"], vec!["b", "d"], vec!["c"]]);
@@ -395,7 +400,7 @@ mod tests {
     #[test]
     fn a_full_request_does_not_wait_for_the_next_row() {
         let rows = ["a", "b"].map(|key| (key.to_owned(), ChangeKind::Added, String::new()));
-        let (mut order, mut rebatcher) = (Order::new(), Rebatcher::new(limits(2, None, true), false, &plain));
+        let (mut order, mut rebatcher) = (Order::new(), Rebatcher::new(limits(2, None, true), false, false, &plain));
         assert_eq!(rebatcher.push(batch_of_texts(&rows), &mut order).unwrap().len(), 1);
         assert!(rebatcher.finish(&mut order).unwrap().is_empty());
     }
@@ -410,7 +415,7 @@ mod tests {
         let sent = |objects, identifiers| {
             let batch = BatchLimits { objects, identifiers, ..BatchLimits::rows(100) };
             let limits = Limits { batch, ..limits(100, None, true) };
-            let sent = all_requests(Rebatcher::new(limits, false, &heavy), vec![added(0..6)]);
+            let sent = all_requests(Rebatcher::new(limits, false, false, &heavy), vec![added(0..6)]);
             sent.iter().map(|request| request.batch.len()).collect::<Vec<_>>()
         };
         assert_eq!(sent(None, None), [6]);
@@ -421,7 +426,8 @@ mod tests {
 
     /// For each request its keys and the requests (by place) that it comes after.
     fn plan(homogeneous: bool, repeats: bool, rows: &[(&str, ChangeKind)]) -> Vec<(String, Vec<usize>)> {
-        let sent = all_requests(Rebatcher::new(limits(3, None, homogeneous), repeats, &plain), vec![batch_of(rows)]);
+        let sent =
+            all_requests(Rebatcher::new(limits(3, None, homogeneous), repeats, false, &plain), vec![batch_of(rows)]);
         let place = |serial: &u64| sent.iter().position(|request| request.serial == *serial).unwrap();
         sent.iter().map(|request| (keys(&request.batch).concat(), request.after.iter().map(place).collect())).collect()
     }
@@ -452,7 +458,7 @@ mod tests {
             let numbered: Vec<_> = keyed.iter().enumerate()
                 .map(|(row, (key, kind))| (key.clone(), *kind, row.to_string())).collect();
             let batches = numbered.chunks(cut).map(batch_of_texts).collect();
-            let sent = all_requests(Rebatcher::new(limits(4, None, homogeneous), repeats, &plain), batches);
+            let sent = all_requests(Rebatcher::new(limits(4, None, homogeneous), repeats, false, &plain), batches);
 
             let place = |serial: u64| sent.iter().position(|request| request.serial == serial).unwrap();
             let mut before: std::collections::BTreeMap<&str, (usize, u64)> = Default::default();

@@ -84,7 +84,8 @@ pub(super) async fn send(
     let schema = context.fields.clone();
     let changes = rows.map(move |batch| to_changes(&batch?, &schema));
     let (mut done, of) = (0, counts.to_send());
-    let policy = Policy { stop: session.stop.clone(), ..Policy::default() };
+    // Keys that stand twice have ended the run before, and the difference holds each of them once.
+    let policy = Policy { stop: session.stop.clone(), distinct_keys: true, ..Policy::default() };
     let shared = Mutex::new(&mut *journal);
     let note = |progress: Progress<'_>| {
         lock(&shared).note(progress, &context.run_id, Timestamp::now().as_microsecond())?;

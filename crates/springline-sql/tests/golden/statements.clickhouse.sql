@@ -155,6 +155,9 @@ WHERE `segment` = 'lapsing' AND `ended_at` < toDateTime64('2024-06-30 00:00:00',
 -- ==== add column
 ALTER TABLE `springline`.`membership` ADD COLUMN `score` Nullable(Decimal(12, 2))
 
+-- ==== analyze
+-- error: the dialect `clickhouse` has no template `analyze.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS `springline`.`membership`
 

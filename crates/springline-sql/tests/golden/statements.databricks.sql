@@ -166,6 +166,9 @@ WHERE `segment` = 'lapsing' AND `ended_at` < TIMESTAMP '2024-06-30 00:00:00Z'
 -- ==== add column
 ALTER TABLE `springline`.`membership` ADD COLUMN `score` DECIMAL(12, 2)
 
+-- ==== analyze
+-- error: the dialect `databricks` has no template `analyze.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS `springline`.`membership`
 

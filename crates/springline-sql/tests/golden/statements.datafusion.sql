@@ -151,6 +151,9 @@ LIMIT 5)
 -- ==== add column
 -- error: the dialect `datafusion` has no template `add_column.sql.j2`
 
+-- ==== analyze
+-- error: the dialect `datafusion` has no template `analyze.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

@@ -102,6 +102,7 @@ WHERE "orders"."lifetime_value" >= 500.00
   AND UPPER("c"."city" COLLATE "und-x-icu") COLLATE "C" <> 'TEST'
 ORDER BY "orders"."lifetime_value" DESC NULLS LAST, "c"."city" COLLATE "C" NULLS LAST
 LIMIT 100;
+ANALYZE "springline"."membership__new";
 DROP TABLE IF EXISTS "springline"."membership";
 ALTER TABLE "springline"."membership__new" RENAME TO "membership";
 COMMIT;
@@ -170,6 +171,9 @@ WHERE "segment" = 'lapsing' AND "ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00
 
 -- ==== add column
 ALTER TABLE "springline"."membership" ADD COLUMN "score" NUMERIC(12, 2)
+
+-- ==== analyze
+ANALYZE "springline"."membership"
 
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"

@@ -179,6 +179,9 @@ WHERE "segment" = 'lapsing' AND "ended_at" < TIMESTAMPTZ '2024-06-30 00:00:00+00
 -- ==== add column
 ALTER TABLE "springline"."membership" ADD COLUMN "score" DECIMAL(12, 2)
 
+-- ==== analyze
+ANALYZE "springline"."membership"
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 

@@ -166,6 +166,9 @@ WHERE "segment" = 'lapsing' AND "ended_at" < CAST('2024-06-30 00:00:00' AS TIMES
 -- ==== add column
 ALTER TABLE "springline"."membership" ADD COLUMN "score" NUMBER(12, 2)
 
+-- ==== analyze
+-- error: the dialect `snowflake` has no template `analyze.sql.j2`
+
 -- ==== drop table
 DROP TABLE IF EXISTS "springline"."membership"
 
