@@ -101,14 +101,14 @@ impl Run<'_> {
         Err(RunError::Identity { identity: self.identity.name.clone(), problem })
     }
 
-    async fn solve(&mut self, plan: &IdentityPlan<'_>) -> Result<Option<Solved>, RunError> {
-        let solved = solve(self.session, &plan.components()).await;
-        if let Some(solved) = solved.as_ref().ok().and_then(Option::as_ref) {
-            self.tables = self.tables.max(solved.tables);
-            self.statements += solved.statements;
-            self.rounds = self.rounds.max(u64::from(solved.rounds));
-        }
-        solved
+    /// Whether there were edges to solve.
+    async fn solve(&mut self, plan: &IdentityPlan<'_>) -> Result<bool, RunError> {
+        let mut solved = Solved::default();
+        let done = solve(self.session, &plan.components(), &mut solved).await;
+        self.tables = self.tables.max(solved.tables);
+        self.statements += solved.statements;
+        self.rounds = self.rounds.max(u64::from(solved.rounds));
+        done
     }
 
     async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
@@ -116,7 +116,7 @@ impl Run<'_> {
         self.all(&[plan.links(), plan.all_edges()]).await?;
         let mut limit_hits = 0;
         let mut settled = None;
-        let clustered = self.solve(plan).await?.is_some();
+        let clustered = self.solve(plan).await?;
         if clustered {
             self.step(&plan.clusters()).await?;
             if let Some(over) = plan.over() {
@@ -200,7 +200,7 @@ impl Run<'_> {
         let mut before = 0;
         if let Some(edges) = plan.included_edges(before) {
             self.step(&edges).await?;
-            if self.solve(plan).await?.is_some() {
+            if self.solve(plan).await? {
                 self.step(&plan.advance(before, before + 1)).await?;
                 before += 1;
             }
@@ -216,7 +216,7 @@ impl Run<'_> {
         let after = before + 1;
         for attempt in 0..=REJECTIONS + 2 {
             self.step(&plan.tier_edges(identifier, before)).await?;
-            if self.solve(plan).await?.is_none() {
+            if !self.solve(plan).await? {
                 return Ok(before);
             }
             self.step(&plan.advance(before, after)).await?;

@@ -151,7 +151,7 @@ async fn nodes_that_are_renumbered_at_random_come_back_under_their_smallest() {
         execute(&world, &components.normalize(&table).statement).await;
         let mut round = 1;
         while count(&world, components.count(round)).await > 0 {
-            if round > 1 {
+            for _ in 0..if round > 1 { 3 } else { 0 } {
                 execute(&world, &components.shuffle(round, round, 48_271 + i64::from(round), 11).statement).await;
                 execute(&world, &components.contract(round).statement).await;
                 round += 1;
@@ -159,7 +159,7 @@ async fn nodes_that_are_renumbered_at_random_come_back_under_their_smallest() {
             execute(&world, &components.hook(round).statement).await;
             execute(&world, &components.contract(round).statement).await;
             round += 1;
-            assert!(round < 60, "{}", world.name);
+            assert!(round < 100, "{}", world.name);
         }
         for step in components.label(round - 1, true) {
             execute(&world, &step.statement).await;

@@ -40,8 +40,11 @@ pub(super) struct Solved {
 pub async fn connected_components(session: &Session, name: &str, edges: &TableName) -> Result<ComponentsRun, RunError> {
     let components = Components::new(&session.state_schema, name);
     session.execute(&components.normalize(edges)).await?;
-    let solved = solve(session, &components).await?.unwrap_or_default();
-    session.execute_all(&components.cleanup(solved.tables)).await?;
+    let mut solved = Solved::default();
+    let done = solve(session, &components, &mut solved).await;
+    let cleaned = session.execute_all(&components.cleanup(solved.tables)).await;
+    done?;
+    cleaned?;
     Ok(ComponentsRun {
         rounds: solved.rounds,
         jumps: solved.jumps,
@@ -50,12 +53,12 @@ pub async fn connected_components(session: &Session, name: &str, edges: &TableNa
     })
 }
 
-/// Solves what is in the edges of round 1; `None` where there are none.
-pub(super) async fn solve(session: &Session, components: &Components) -> Result<Option<Solved>, RunError> {
-    let mut solver = Solver { session, components, solved: Solved::default() };
+/// Solves what is in the edges of round 1; false where there are none. What it took is told even if it fails.
+pub(super) async fn solve(session: &Session, components: &Components, solved: &mut Solved) -> Result<bool, RunError> {
+    let mut solver = Solver { session, components, solved };
     let mut edges = solver.edges(1).await?;
     if edges == 0 {
-        return Ok(None);
+        return Ok(false);
     }
     let mut stalls = 0;
     while edges > 0 {
@@ -78,13 +81,13 @@ pub(super) async fn solve(session: &Session, components: &Components) -> Result<
     for step in components.label(solver.solved.tables, shuffled) {
         solver.step(&step).await?;
     }
-    Ok(Some(solver.solved))
+    Ok(true)
 }
 
 struct Solver<'a> {
     session: &'a Session,
     components: &'a Components,
-    solved: Solved,
+    solved: &'a mut Solved,
 }
 
 impl Solver<'_> {
