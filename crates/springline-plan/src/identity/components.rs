@@ -1,4 +1,4 @@
-//! Connected components of a graph, by hooking each node to its smallest neighbour, jumping once and contracting what is
+//! Connected components of a graph, by hooking each node to its smallest neighbour, jumping on and contracting what is
 //! left, round by round. It knows nothing of records.
 //!
 //! Where a round leaves more than nine tenths of the edges, the next one jumps until nothing changes; where that does
@@ -18,6 +18,8 @@ use crate::members::{from_cte, from_table, query};
 
 /// How many tables of a round one statement joins.
 const JOINED: u32 = 12;
+/// How often the nodes of a round jump on; more makes no fewer rounds.
+const MOST_JUMPS: u32 = 2;
 /// The prime that nodes are renumbered by: there must be fewer of them.
 const PRIME: i64 = 2_147_483_647;
 
@@ -73,7 +75,8 @@ impl Components {
         self.replace("edges", self.edges(1), query(select))
     }
 
-    /// Takes each node to the smallest of itself and its smaller neighbours, and from there on once more.
+    /// Takes each node to the smallest of itself and its smaller neighbours, and from there on: once in the first round,
+    /// twice in the next ones, whose tables are smaller.
     pub fn hook(&self, round: u32) -> Step {
         let edge = |v: &str| {
             let columns = vec![output("v", number("e", v)), output("rep", number("e", "u"))];
@@ -87,14 +90,25 @@ impl Components {
             )
         };
         let ctes = vec![union("both", vec![edge("v"), edge("u")]), step("nearest", nearest)];
-        let select = jumped(from_cte("nearest", "x"), inner(from_cte("nearest", "y"), meets()));
+        let target = |jump: u32| if jump == 0 { "x".to_owned() } else { format!("y{jump}") };
+        let jumps = round.min(MOST_JUMPS);
+        let joins = (1..=jumps).map(|jump| {
+            let on = equal(number(&target(jump - 1), "rep"), number(&target(jump), "v"));
+            inner(from_cte("nearest", &target(jump)), on)
+        });
+        let columns = vec![output("v", number("x", "v")), output("rep", number(&target(jumps), "rep"))];
+        let select = Select { joins: joins.collect(), ..Select::new(from_cte("nearest", "x"), columns) };
         self.replace(&format!("round_{round}.hook"), self.round(round), with(ctes, select))
     }
 
     /// Lets each node go on to where its target goes.
     pub fn jump(&self, round: u32) -> Step {
         let table = self.round(round);
-        let select = jumped(from_table(&table, "x"), inner(from_table(&table, "y"), meets()));
+        let columns = vec![output("v", number("x", "v")), output("rep", number("y", "rep"))];
+        let select = Select {
+            joins: vec![inner(from_table(&table, "y"), meets())],
+            ..Select::new(from_table(&table, "x"), columns)
+        };
         self.replace(&format!("round_{round}.jump"), table, query(select))
     }
 
@@ -199,11 +213,6 @@ impl Components {
 /// Where the target of `x` is `y`.
 fn meets() -> RelExpr {
     equal(number("x", "rep"), number("y", "v"))
-}
-
-fn jumped(from: springline_ir::From, join: springline_ir::Join) -> Select {
-    let columns = vec![output("v", number("x", "v")), output("rep", number("y", "rep"))];
-    Select { joins: vec![join], ..Select::new(from, columns) }
 }
 
 /// A window function over plain columns.

@@ -2,9 +2,7 @@
 
 use springline_ir::{Expr, FunctionId, Query, Select, Type};
 
-use super::{
-    INPUTS, IdentityPlan, PAIRS, count_of, differ, distinct_of, inner, number, ordered, rows, step, with, word,
-};
+use super::{INPUTS, IdentityPlan, PAIRS, differ, distinct_of, inner, number, ordered, rows, step, with, word};
 use crate::Step;
 use crate::build::output;
 use crate::intervals::{both, equal, text};
@@ -47,11 +45,6 @@ impl IdentityPlan<'_> {
         };
         let ctes = vec![step("named", Select::new(from_table(&source.table, "o"), named)), step("records", records)];
         Some(self.replace(PAIRS, with(ctes, select)))
-    }
-
-    /// How many pairs there are: `rows`.
-    pub fn pair_count(&self) -> Query {
-        count_of(&self.work(PAIRS))
     }
 
     /// The edges that are set by hand, if the identity has overrides: `u`, `v`.

@@ -5,8 +5,8 @@ use springline_ir::{Body, Expr, FunctionId, Literal, Query, RelExpr, Select, Typ
 use springline_model::{Identifier, IdentitySource, Leaf, ValueExpr};
 
 use super::{
-    CLUSTERS, INPUTS, IdentityPlan, LINKS, MEMBERS, case, differ, distinct, distinct_of, inner, largest, left, less,
-    limit_of, number, rows, smallest, step, union, whole, with, word,
+    CLUSTERS, INPUTS, IdentityPlan, LINKS, MEMBERS, case, differ, distinct_of, inner, largest, left, less, limit_of,
+    number, rows, smallest, step, union, whole, with, word,
 };
 use crate::Step;
 use crate::build::{column, output};
@@ -223,11 +223,6 @@ impl IdentityPlan<'_> {
             ..Select::new(from_cte("sizes", "z"), vec![output("size", number("z", "size")), output("clusters", rows())])
         };
         with(vec![step("sizes", sizes)], select)
-    }
-
-    /// How many records there are: `rows`.
-    pub fn records(&self) -> Query {
-        query(Select::new(self.table(INPUTS, "i"), vec![output("rows", distinct(number("i", "node")))]))
     }
 }
 
