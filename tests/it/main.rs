@@ -14,6 +14,7 @@ mod floor_plan;
 mod fmt;
 mod golden;
 mod history;
+mod identity;
 mod kinds;
 mod model_tests;
 mod random;

@@ -225,6 +225,9 @@ functions! {
     STABLE_HASH = "stable_hash", Scalar, "stable_hash(string) -> integer", string_to_integer, Propagates,
         "The first 32 bits of the MD5 of the UTF-8 bytes as a whole number from 0 to 4294967295: the same for the same text, everywhere and for ever.",
         [("stable_hash('a')", "214005177"), ("stable_hash('')", "3558706393")];
+    LONG_HASH = "long_hash", Internal, "long_hash(string) -> integer", string_to_integer, Propagates,
+        "The first 60 bits of the MD5 of the UTF-8 bytes as a whole number: the same for the same text, everywhere and for ever.",
+        [];
     TEXT = "text", Internal, "text(a) -> string", any_to_string, Propagates,
         "The value as text, one form per value: decimals with their scale, days as YYYY-MM-DD, instants as YYYY-MM-DDTHH:MM:SS.ffffffZ.",
         [];

@@ -137,6 +137,7 @@ codes! {
     MisplacedWindow = "E0212", "A window function where none can be.";
     LongChain = "E0214", "Too many definitions, each upon the one before.";
     InvalidSchedule = "E0215", "A schedule that cannot be read, or is never due.";
+    InvalidIdentity = "E0216", "An identity whose parts do not fit together.";
     NotInCatalog = "E0301", "A source without columns, or a column without a type, and no catalog lock to take them from.";
     UnknownTable = "E0302", "A table that the catalog lock does not have.";
     UnknownColumn = "E0303", "A column that its table does not have according to the catalog lock.";

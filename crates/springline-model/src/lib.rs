@@ -8,6 +8,7 @@ mod delivery;
 mod diagnostic;
 mod explanation;
 mod expr;
+mod identity;
 mod lock;
 mod model_test;
 mod packages;
@@ -27,6 +28,9 @@ pub use delivery::{
 };
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
+pub use identity::{
+    CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
+};
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};

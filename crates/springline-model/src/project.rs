@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
-use crate::{Alert, Destination, ModelTest, Retention, Span, StatePlace, Sync};
+use crate::{Alert, Destination, Identity, ModelTest, Retention, Span, StatePlace, Sync};
 
 /// An expression over the values of one row: of an entity, or of an event.
 pub type ValueExpr = Expr<Leaf>;
@@ -57,6 +57,8 @@ pub struct Project {
     pub entities: Vec<Entity>,
     /// The segments of all entities.
     pub segments: Vec<Segment>,
+    /// Which records are the same thing.
+    pub identities: Vec<Identity>,
     /// The destinations.
     pub destinations: Vec<Destination>,
     /// The syncs.

@@ -13,6 +13,7 @@ mod explain;
 mod freshness;
 mod gather;
 mod history;
+mod identity;
 mod intervals;
 mod lease;
 mod members;
@@ -40,6 +41,7 @@ pub use explain::{
 };
 pub use freshness::freshness;
 pub use history::{between, segment_sizes, stays};
+pub use identity::{Components, Hashing, IdentityPlan, Rejecting, resolution_columns};
 pub use intervals::MembershipPlan;
 pub use lease::{end_holds, holds, lease_columns, lease_table};
 pub use members::{Ground, Position, RunPlan, ground, run};

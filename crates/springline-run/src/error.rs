@@ -93,6 +93,28 @@ pub enum RunError {
         /// The target.
         target: String,
     },
+    /// The records of an identity, or what is said by hand of them, cannot be taken.
+    #[error("identity `{identity}`: {problem}")]
+    Identity {
+        /// The identity.
+        identity: String,
+        /// What is wrong, and how to mend it.
+        problem: String,
+    },
+    /// There was no run of an identity yet.
+    #[error("identity `{identity}` has no figures in target `{target}`: it was not run yet")]
+    NotResolved {
+        /// The identity.
+        identity: String,
+        /// The target.
+        target: String,
+    },
+    /// Connected components that no number of rounds settles: a defect of ours.
+    #[error("the components of the links are not settled after {rounds} rounds")]
+    Endless {
+        /// The rounds.
+        rounds: u32,
+    },
     /// A local file could not be read or written.
     #[error("cannot use {path}: {error}", path = path.display())]
     File {
@@ -116,6 +138,7 @@ impl RunError {
                 "use an `--as-of` of {last} or later, or `--backfill` to mend the history at that instant from the data of today"
             )),
             RunError::NoHistory { entity, .. } => Some(format!("run it: `springline run {entity}`")),
+            RunError::NotResolved { identity, .. } => Some(format!("run it: `springline identity run {identity}`")),
             RunError::Budget { .. } => Some(
                 "narrow its windows, raise `budget:` in the model, or see what it reads with `compile --explain`"
                     .to_owned(),

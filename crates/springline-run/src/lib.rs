@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod given;
 mod history;
+mod identity;
 mod journal;
 mod keys;
 mod materialize;
@@ -32,6 +33,10 @@ pub use doctor::{Check, Checkup, Health, checkup};
 pub use error::RunError;
 pub use given::Bench;
 pub use history::{Between, SegmentHistory, SizeAt, Stay, key_history, segment_history};
+pub use identity::{
+    ComponentsRun, DroppedRecords, IdentifierFigures, IdentityReport, RuleFigures, connected_components,
+    identity_report, run_identity,
+};
 pub use materialize::{EntityRun, SegmentSize, run_entity};
 pub use model_tests::{Part, Problem, TestReport, run_test};
 pub use preview::{Preview, preview};

@@ -160,6 +160,7 @@ fn cases() -> Vec<Case> {
     add("epoch_seconds", call(F::EPOCH_SECONDS, vec![column("at")]));
     add("json_text", call(F::JSON_TEXT, vec![Expr::null(Type::Json), text("a.0")]));
     add("stable_hash", call(F::STABLE_HASH, vec![column("name")]));
+    add("long_hash", call(F::LONG_HASH, vec![column("name")]));
     add("percent_rank", call(F::PERCENT_RANK, vec![]));
     for function in [F::SUM, F::COUNT, F::AVG, F::MIN, F::MAX] {
         let Expr { kind: ExprKind::Window(mut window), ty } = window(function, vec![column("money")], Type::Integer)

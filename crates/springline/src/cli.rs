@@ -159,6 +159,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "INSTANT")]
         to: Option<String>,
     },
+    /// Find out which records of several sources are the same thing
+    #[command(subcommand)]
+    Identity(IdentityCommand),
     /// Deliver what changed
     #[command(subcommand)]
     Sync(SyncCommand),
@@ -244,6 +247,20 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdentityCommand {
+    /// Link the records, give each cluster its canonical id and say what came of it
+    Run {
+        /// The identity
+        name: String,
+    },
+    /// Say what the last run found
+    Report {
+        /// The identity
+        name: String,
     },
 }
 

@@ -1,6 +1,6 @@
 //! The checked project, put together once nothing is missing.
 
-use crate::{Destination, Entity, Event, Field, ModelTest, Project, Relationship, Segment, Sync};
+use crate::{Destination, Entity, Event, Field, Identity, ModelTest, Project, Relationship, Segment, Sync};
 
 use super::Head;
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, RelationshipInfo, SegmentInfo};
@@ -10,6 +10,7 @@ use super::fields::done;
 pub(super) fn project(
     head: Head,
     catalogue: Catalogue,
+    identities: Vec<Identity>,
     destinations: Vec<Destination>,
     syncs: Vec<Sync>,
     tests: Vec<ModelTest>,
@@ -25,6 +26,7 @@ pub(super) fn project(
         sources: catalogue.sources.into_iter().map(|s| s.source).collect(),
         entities: catalogue.entities.into_iter().map(entity).collect::<Option<_>>()?,
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,
+        identities,
         destinations,
         syncs,
         tests,

@@ -14,6 +14,7 @@ mod fields;
 mod finish;
 mod forms;
 mod functions;
+mod identities;
 mod limit;
 mod lock;
 mod names;
@@ -129,8 +130,16 @@ fn check_files(
     outline: &mut Outline,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Project> {
-    let ListsDecl { sources: source_items, entities, segments, segment_sets: sets, destinations, syncs, tests } =
-        read.lists;
+    let ListsDecl {
+        sources: source_items,
+        entities,
+        segments,
+        segment_sets: sets,
+        identities,
+        destinations,
+        syncs,
+        tests,
+    } = read.lists;
     let segments = sets::expand(segments, &sets, out);
     let kind = |what, word| Kind { what, word };
     let (source_names, source_decls) = Table::new(kind("source", true), source_items, out);
@@ -158,6 +167,8 @@ fn check_files(
     fields::check_fields(&mut catalogue, sources, out);
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);
 
+    let identities = identities::identities(identities, &catalogue, sources, out);
+
     outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
     outline.lock = read.lock.into_lock();
     let tests = tests_decl::tests(tests, &catalogue, timezone.as_ref(), out);
@@ -171,7 +182,7 @@ fn check_files(
     let syncs: Option<Vec<Sync>> =
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
     let head = head(read.project?, timezone, registry, sources, outline, out)?;
-    finish::project(head, catalogue, destinations, syncs?, tests)
+    finish::project(head, catalogue, identities?, destinations, syncs?, tests)
 }
 
 /// What springline.yaml says about the project as a whole.

@@ -8,6 +8,7 @@ use super::budget::{BudgetDecl, Money};
 use super::condition::ConditionDecl;
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape, Value, listed, unknown_key, wrong_shape};
+use super::identity::IdentityDecl;
 use super::node::{Node, NodeKind, Spanned};
 use super::package::{ForEachDecl, ImportDecl};
 use super::rfm::RfmDecl;
@@ -56,6 +57,8 @@ decl! {
         segments: Vec<Item<SegmentDecl>>,
         /// Segments of which each row is in at most one.
         segment_sets: Vec<SegmentSetDecl>,
+        /// Which records of several sources are the same thing.
+        identities: Vec<Item<IdentityDecl>>,
         /// Places that rows are delivered to.
         destinations: Vec<Item<DestinationDecl>>,
         /// What is delivered where.
@@ -492,8 +495,8 @@ pub(crate) fn file_start(file: crate::FileId) -> Span {
 impl ListsDecl {
     /// No items.
     pub fn empty() -> Self {
-        let (sources, entities, segments, segment_sets, destinations, syncs, tests) = Default::default();
-        ListsDecl { sources, entities, segments, segment_sets, destinations, syncs, tests }
+        let (sources, entities, segments, segment_sets, identities, destinations, syncs, tests) = Default::default();
+        ListsDecl { sources, entities, segments, segment_sets, identities, destinations, syncs, tests }
     }
 
     /// Adds the items of another file.
@@ -502,6 +505,7 @@ impl ListsDecl {
         self.entities.extend(other.entities);
         self.segments.extend(other.segments);
         self.segment_sets.extend(other.segment_sets);
+        self.identities.extend(other.identities);
         self.destinations.extend(other.destinations);
         self.syncs.extend(other.syncs);
         self.tests.extend(other.tests);

@@ -6,6 +6,7 @@ mod budget;
 mod condition;
 mod decl;
 mod decode;
+mod identity;
 mod language;
 mod lock;
 mod node;
@@ -24,6 +25,10 @@ pub(crate) use condition::{
     condition_shapes,
 };
 pub(crate) use decode::{Decode, Entries, Item, KeyShape, MappingShape, Shape, Value, wrong_shape};
+pub(crate) use identity::{
+    BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentityRuleDecl, IdentitySourceDecl, Normalize,
+    NormalizeStep,
+};
 pub(crate) use language::*;
 pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
 pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};

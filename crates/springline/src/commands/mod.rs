@@ -10,6 +10,7 @@ mod explain;
 mod explain_plan;
 mod fmt;
 mod history;
+mod identity;
 mod init;
 mod packages;
 mod preview;
@@ -52,6 +53,7 @@ pub(crate) async fn execute(cli: Cli) -> Result<Exit, Failure> {
             };
             history::execute(&global, &asked, from.as_deref(), to.as_deref()).await
         }
+        Command::Identity(command) => identity::execute(&global, &command).await,
         Command::Sync(command) => sync::execute(&global, command).await,
         Command::Scheduler { chosen, once, until, metrics_listen } => {
             scheduler::execute(&global, &scheduler::Options { chosen, once, until, metrics_listen }).await

@@ -1,0 +1,270 @@
+//! A run of an identity: carries out the steps of its plan, as often as the counts say, and reports.
+//!
+//! Only counts are read; the records stay in the warehouse. The canonical ids of before stay as they are until the last
+//! statement.
+
+mod components;
+mod report;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use springline_ir::Query;
+use springline_model::Identity;
+use springline_plan::{Hashing, IdentityPlan, Rejecting, Step, resolution_columns};
+
+use crate::records::{instants_of, numbers, numbers_of, texts};
+use crate::{RunError, Session};
+
+pub use components::{ComponentsRun, connected_components};
+pub use report::{DroppedRecords, IdentifierFigures, IdentityReport, RuleFigures};
+
+use components::{Solved, solve};
+use report::Figures;
+
+/// How often other hashes are tried where two values have the same.
+const SALTS: u32 = 8;
+/// How often values are left out one by one, before all of an identifier in a cluster are.
+const REJECTIONS: u32 = 10;
+
+/// Finds out which records are the same thing and gives each its canonical id.
+///
+/// # Errors
+/// A source that is not as the model says, records without a primary key, overrides that say neither `include` nor
+/// `exclude`, clusters that no number of rounds settles, or what the warehouse reports.
+pub async fn run_identity(
+    session: &Session,
+    identity: &Identity,
+    hashing: Hashing,
+) -> Result<IdentityReport, RunError> {
+    session.warehouse.check().await?;
+    let mut run = Run { session, identity, started: Instant::now(), statements: 0, rounds: 0, tables: 0 };
+    let mut plan = IdentityPlan::new(session.context(), identity, hashing);
+    run.all(&plan.prepare()).await?;
+    let done = run.resolve(&mut plan).await;
+    // What is there for the run alone goes, however the run ends; why it ended matters more.
+    let components = plan.components();
+    let mut cleanup = plan.cleanup();
+    cleanup.extend(components.cleanup(run.tables));
+    cleanup.push(components.drop_labels());
+    let cleaned = session.execute_all(&cleanup).await;
+    let figures = done?;
+    cleaned?;
+    Ok(IdentityReport::new(identity, figures))
+}
+
+/// What the last run of an identity found.
+///
+/// # Errors
+/// There was no run yet, or what the warehouse reports.
+pub async fn identity_report(session: &Session, identity: &Identity) -> Result<IdentityReport, RunError> {
+    let plan = IdentityPlan::new(session.context(), identity, Hashing { salt: 0, space: None });
+    let none = || RunError::NotResolved { identity: identity.name.clone(), target: session.target.clone() };
+    if session.warehouse.describe(&plan.resolutions().parts).await?.is_none() {
+        return Err(none());
+    }
+    let figures = Figures::read(&session.small(plan.recorded()).await?)?;
+    Ok(IdentityReport::new(identity, figures.ok_or_else(none)?))
+}
+
+/// A run on its way, and what it has taken so far.
+struct Run<'a> {
+    session: &'a Session,
+    identity: &'a Identity,
+    started: Instant,
+    statements: u64,
+    rounds: u64,
+    /// The most tables that rounds have made.
+    tables: u32,
+}
+
+impl Run<'_> {
+    async fn step(&mut self, step: &Step) -> Result<(), RunError> {
+        self.statements += 1;
+        self.session.execute(step).await.map(|_| ())
+    }
+
+    async fn all(&mut self, steps: &[Step]) -> Result<(), RunError> {
+        for step in steps {
+            self.step(step).await?;
+        }
+        Ok(())
+    }
+
+    /// The sum of the column `rows`.
+    async fn count(&mut self, query: Query) -> Result<u64, RunError> {
+        self.statements += 1;
+        count(self.session, query).await
+    }
+
+    fn refuse<T>(&self, problem: String) -> Result<T, RunError> {
+        Err(RunError::Identity { identity: self.identity.name.clone(), problem })
+    }
+
+    /// Whether there were edges to solve.
+    async fn solve(&mut self, plan: &IdentityPlan<'_>) -> Result<bool, RunError> {
+        let mut solved = Solved::default();
+        let done = solve(self.session, &plan.components(), &mut solved).await;
+        self.tables = self.tables.max(solved.tables);
+        self.statements += solved.statements;
+        self.rounds = self.rounds.max(u64::from(solved.rounds));
+        done
+    }
+
+    async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
+        self.inputs(plan).await?;
+        self.all(&[plan.links(), plan.all_edges()]).await?;
+        let mut limit_hits = 0;
+        let mut settled = None;
+        let clustered = self.solve(plan).await?;
+        if clustered {
+            self.step(&plan.clusters()).await?;
+            if let Some(over) = plan.over() {
+                self.step(&over).await?;
+                limit_hits = self.count(plan.over_count()).await?;
+            }
+        }
+        if limit_hits > 0 {
+            settled = Some(self.solve_apart(plan).await?);
+        }
+        self.step(&plan.members(clustered, settled)).await?;
+        let run = self.next_run(plan).await?;
+        self.all(&[plan.current(run), plan.moved(), plan.next(run)]).await?;
+        let mut figures = Figures::new(run, self.session.as_of);
+        figures.sizes(&self.session.small(plan.sizes()).await?)?;
+        figures.counted(self.identity, &self.session.small(plan.figures(settled.is_some())).await?)?;
+        self.statements += 2;
+        self.all(&plan.switch(run)).await?;
+        // That which records it counts too.
+        figures.whole("limit_hits", limit_hits);
+        figures.whole("rounds", self.rounds);
+        figures.whole("statements", self.statements + 1);
+        figures.whole("milliseconds", u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        self.record(plan, &figures).await?;
+        Ok(figures)
+    }
+
+    /// The values of all records, with hashes of which no two are the same.
+    async fn inputs(&mut self, plan: &mut IdentityPlan<'_>) -> Result<(), RunError> {
+        let first = plan.hashing();
+        for salt in first.salt..first.salt.saturating_add(SALTS) {
+            *plan = plan.with(Hashing { salt, ..first });
+            let inputs = plan.inputs();
+            if salt == first.salt {
+                self.session.preflight(&inputs.statement).await?;
+                let what = format!("run of identity `{}`", self.identity.name);
+                self.session.keep_within(&what, &[self.session.project.budget], &[&inputs]).await?;
+            }
+            self.step(&inputs).await?;
+            if !self.has_clashes(plan).await? {
+                return self.overrides(plan).await;
+            }
+        }
+        self.refuse(format!("two values have the same hash, with each of {SALTS} salts"))
+    }
+
+    /// Whether two records or two values have the same hash.
+    async fn has_clashes(&mut self, plan: &IdentityPlan<'_>) -> Result<bool, RunError> {
+        self.statements += 1;
+        let mut clashes = 0;
+        for batch in self.session.small(plan.faults()).await? {
+            for (fault, rows) in texts(&batch, "fault")?.into_iter().flatten().zip(numbers(&batch, "rows")?) {
+                match fault.as_str() {
+                    "keyless" if rows > 0 => {
+                        return self.refuse(format!(
+                            "{rows} values are of records without a primary key; name a `primary_key` that is never null"
+                        ));
+                    }
+                    _ => clashes += rows,
+                }
+            }
+        }
+        Ok(clashes > 0)
+    }
+
+    async fn overrides(&mut self, plan: &IdentityPlan<'_>) -> Result<(), RunError> {
+        let Some((pairs, unknown)) = plan.pairs().zip(plan.unknown_overrides()) else { return Ok(()) };
+        self.session.preflight(&pairs.statement).await?;
+        let unknown = self.count(unknown).await?;
+        if unknown > 0 {
+            return self.refuse(format!(
+                "{unknown} overrides have another `action` than `include` and `exclude`; write one of the two"
+            ));
+        }
+        self.step(&pairs).await
+    }
+
+    /// Solves the clusters over a limit identifier by identifier. The number of the table with the clusters that are left.
+    async fn solve_apart(&mut self, plan: &IdentityPlan<'_>) -> Result<u32, RunError> {
+        self.all(&plan.set_apart()).await?;
+        let mut before = 0;
+        if let Some(edges) = plan.included_edges(before) {
+            self.step(&edges).await?;
+            if self.solve(plan).await? {
+                self.step(&plan.advance(before, before + 1)).await?;
+                before += 1;
+            }
+        }
+        for identifier in 0..self.identity.identifiers.len() {
+            before = self.tier(plan, identifier, before).await?;
+        }
+        Ok(before)
+    }
+
+    /// Links by one identifier, without the values that would make a cluster exceed a limit.
+    async fn tier(&mut self, plan: &IdentityPlan<'_>, identifier: usize, before: u32) -> Result<u32, RunError> {
+        let after = before + 1;
+        for attempt in 0..=REJECTIONS + 2 {
+            self.step(&plan.tier_edges(identifier, before)).await?;
+            if !self.solve(plan).await? {
+                return Ok(before);
+            }
+            self.step(&plan.advance(before, after)).await?;
+            let Some(over) = plan.settled_over(before, after) else { return Ok(after) };
+            self.step(&over).await?;
+            if self.count(plan.over_count()).await? == 0 {
+                return Ok(after);
+            }
+            let which = match attempt {
+                0 => Rejecting::Conflicting,
+                1..=REJECTIONS => Rejecting::Widest,
+                _ => Rejecting::All,
+            };
+            self.step(&plan.reject(which, identifier, before, after)).await?;
+        }
+        let name = self.identity.identifiers.get(identifier).map_or("", |i| i.name.as_str());
+        self.refuse(format!("clusters exceed a limit though all values of identifier `{name}` are left out"))
+    }
+
+    /// The number of this run: one more than that of the last.
+    async fn next_run(&mut self, plan: &IdentityPlan<'_>) -> Result<u64, RunError> {
+        self.statements += 1;
+        let mut last = 0;
+        for batch in self.session.small(plan.last_run()).await? {
+            last = numbers(&batch, "run")?.into_iter().fold(last, u64::max);
+        }
+        Ok(last + 1)
+    }
+
+    async fn record(&mut self, plan: &IdentityPlan<'_>, figures: &Figures) -> Result<(), RunError> {
+        let rows = figures.rows();
+        let at: Vec<Timestamp> = rows.iter().map(|_| figures.as_of).collect();
+        let values = vec![
+            numbers_of(rows.iter().map(|_| figures.run)),
+            instants_of(at),
+            report::texts_or_null(rows.iter().map(|(identifier, ..)| *identifier)),
+            report::texts_or_null(rows.iter().map(|(_, figure, _)| Some(*figure))),
+            numbers_of(rows.iter().map(|(.., value)| *value)),
+        ];
+        self.session.append(&plan.resolutions(), &resolution_columns(), values).await
+    }
+}
+
+/// The sum of the column `rows` of a small result.
+async fn count(session: &Session, query: Query) -> Result<u64, RunError> {
+    let mut rows = 0;
+    for batch in session.small(query).await? {
+        rows += numbers(&batch, "rows")?.into_iter().sum::<u64>();
+    }
+    Ok(rows)
+}

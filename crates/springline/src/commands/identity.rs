@@ -1,0 +1,101 @@
+//! `springline identity`: which records are the same thing, and what linked them.
+
+use serde_json::json;
+use springline_model::Identity;
+use springline_plan::Hashing;
+use springline_run::{IdentifierFigures, IdentityReport};
+
+use crate::cli::{Format, Global, IdentityCommand};
+use crate::failure::{Exit, Failure};
+use crate::output::{counted, right, table, thousands};
+use crate::sessions::{Workplace, unknown};
+
+pub(crate) async fn execute(global: &Global, command: &IdentityCommand) -> Result<Exit, Failure> {
+    let workplace = Workplace::new(global)?;
+    let (IdentityCommand::Run { name } | IdentityCommand::Report { name }) = command;
+    let identity = find(&workplace, name)?;
+    let session = workplace.session().await?;
+    let report = match command {
+        IdentityCommand::Run { .. } => {
+            springline_run::run_identity(&session, identity, Hashing { salt: 0, space: None }).await?
+        }
+        IdentityCommand::Report { .. } => springline_run::identity_report(&session, identity).await?,
+    };
+    match global.format {
+        Format::Json => anstream::println!("{:#}", json!(report)),
+        Format::Text => show(&report),
+    }
+    Ok(Exit::Done)
+}
+
+fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Identity, Failure> {
+    let all = &workplace.project().identities;
+    let known = all.iter().map(|identity| identity.name.as_str());
+    all.iter().find(|identity| identity.name == name).ok_or_else(|| unknown("identity", name, known))
+}
+
+fn show(report: &IdentityReport) {
+    let (records, clusters) = (counted(report.records, "record"), counted(report.clusters, "cluster"));
+    anstream::println!(
+        "identity {}, run {} as of {}: {records} in {clusters}",
+        report.identity,
+        report.run,
+        report.as_of
+    );
+    anstream::println!(
+        "{} alone; of a cluster's records the median is {}, 99 of 100 have at most {}, the largest {}",
+        thousands(report.singletons),
+        thousands(report.size_p50),
+        thousands(report.size_p99),
+        thousands(report.size_max)
+    );
+    for rule in &report.rules {
+        anstream::println!(
+            "rule {}: {} linked ({})",
+            rule.rule,
+            counted(rule.linked, "record"),
+            percent(rule.match_rate)
+        );
+    }
+    let mut identifiers =
+        table(&["identifier", "given", "usable", "linked", "match rate", "quarantined", "rejected", "dropped"]);
+    for figures in &report.identifiers {
+        let counts = [figures.given, figures.usable, figures.linked].map(thousands);
+        let mut row = vec![figures.identifier.clone()];
+        row.extend(counts);
+        row.push(percent(figures.match_rate));
+        row.push(pair(figures.quarantined_values, figures.quarantined_records, "record"));
+        row.push(pair(figures.rejected_values, figures.rejected_links, "link"));
+        row.push(dropped(figures));
+        identifiers.add_row(row);
+    }
+    right(&mut identifiers, &[1, 2, 3, 4]);
+    anstream::println!("{identifiers}");
+    anstream::println!(
+        "{}, {}, {}, {} of the records of before have another id",
+        counted(report.limit_hits, "limit hit"),
+        counted(report.merges, "merge"),
+        counted(report.splits, "split"),
+        percent(report.churn)
+    );
+    anstream::println!(
+        "{}, {}, {:.1} s",
+        counted(report.rounds, "round"),
+        counted(report.statements, "statement"),
+        report.seconds
+    );
+}
+
+/// A number of values and of what they are on.
+fn pair(values: u64, of: u64, noun: &str) -> String {
+    if values == 0 { "-".to_owned() } else { format!("{} ({})", counted(values, "value"), counted(of, noun)) }
+}
+
+fn dropped(figures: &IdentifierFigures) -> String {
+    let reasons: Vec<_> = figures.dropped.iter().map(|d| format!("{} {}", d.reason, thousands(d.records))).collect();
+    if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
