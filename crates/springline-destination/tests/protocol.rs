@@ -95,6 +95,10 @@ fn nothing_is_lost_whatever_is_wished_lost_or_crashes() {
         ("deduplication", World { deduplicates: true, ..reverts }),
         ("deduplication and lost answers", World { deduplicates: true, crashes: 1, losses: 1, ..reverts }),
         ("two hosts", World { hosts: 2, crashes: 1, ..reverts }),
+        ("checkpoints", World { checkpoints: true, ..reverts }),
+        ("checkpoints and refusals", World { checkpoints: true, refuses: true, crashes: 1, losses: 1, ..reverts }),
+        ("checkpoints and jobs", World { checkpoints: true, jobs: true, crashes: 1, edits: 1, ..reverts }),
+        ("checkpoints and two hosts", World { checkpoints: true, hosts: 2, crashes: 1, edits: 1, ..reverts }),
     ];
     let states: usize = worlds.map(|(name, world)| holds(name, Protocol::AS_BUILT, world)).iter().sum();
     println!("all worlds: {states} states");
@@ -136,6 +140,8 @@ fn each_rule_is_needed() {
     let gullible = Protocol { doubts_overtaken_journals: false, ..built };
     let hosts = World { hosts: 2, crashes: 1, ..world };
     fails("a host comes back with a journal that another run has overtaken", gullible, hosts, "lost");
+    let eager = Protocol { checkpoints_leave_jobs: false, ..built };
+    fails("a checkpoint takes a job for its end", eager, World { checkpoints: true, ..jobs }, "lost");
     let open = Protocol { lease: false, ..built };
     fails("there is no lease", open, World { hosts: 2, ..world }, "overlap");
 }

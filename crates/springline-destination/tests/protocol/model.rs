@@ -131,6 +131,8 @@ pub(crate) enum Step {
     ArriveLate(usize),
     EndJob(u8, bool),
     Crash(usize),
+    /// A run writes into the ledger what the destination has taken by then.
+    Checkpoint(usize),
     LeaseRunsOut,
 }
 
@@ -218,6 +220,11 @@ impl Machine {
         if state.crashes < self.world.crashes {
             all.push(Step::Crash(h));
         }
+        if self.world.checkpoints && process.phase == Phase::Send {
+            // One that changes nothing would only make more ways.
+            let taken = self.after(state, Step::Checkpoint(h));
+            all.extend((taken != *state).then_some(Step::Checkpoint(h)));
+        }
         if process.phase != Phase::Send || (process.todo.is_empty() && process.flight.is_empty()) {
             all.push(Step::Go(h));
             return;
@@ -286,6 +293,7 @@ impl Machine {
                     process.flight.into_iter().for_each(|request| self.abandon(&mut next, request));
                 }
             }
+            Step::Checkpoint(h) => self.checkpoint(&mut next, h),
             Step::LeaseRunsOut => next.lease = None,
         }
         next
@@ -444,6 +452,19 @@ impl Machine {
                 }
                 Line::Job(..) => {}
             }
+        }
+    }
+
+    /// What has been delivered goes into the ledger, and the journal stays. Refusals and jobs are left for the end.
+    fn checkpoint(&self, next: &mut State, h: usize) {
+        for line in next.hosts[h].journal.clone() {
+            let row = match line {
+                Line::Ended(row, Outcome::Delivered) => row,
+                Line::Ended(row, Outcome::Accepted(_)) if !self.protocol.checkpoints_leave_jobs => row,
+                _ => continue,
+            };
+            next.ledger[row.key] = row.value;
+            next.doubt[row.key] = None;
         }
     }
 

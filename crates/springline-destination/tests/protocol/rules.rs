@@ -21,6 +21,8 @@ pub(crate) struct Protocol {
     pub(crate) ids_name_runs: bool,
     /// A journal that another host's run has overtaken puts its rows in doubt, and is not believed.
     pub(crate) doubts_overtaken_journals: bool,
+    /// A checkpoint takes what has been delivered, and not what the destination has only accepted.
+    pub(crate) checkpoints_leave_jobs: bool,
 }
 
 impl Protocol {
@@ -34,6 +36,7 @@ impl Protocol {
         notes_what_is_sent: true,
         ids_name_runs: true,
         doubts_overtaken_journals: true,
+        checkpoints_leave_jobs: true,
     };
 }
 
@@ -64,6 +67,8 @@ pub(crate) struct World {
     pub(crate) late: bool,
     /// A lease may run out while its holder only sleeps.
     pub(crate) sleepers: bool,
+    /// A run may write into the ledger at any moment what has been delivered by then.
+    pub(crate) checkpoints: bool,
 }
 
 impl World {
@@ -81,5 +86,6 @@ impl World {
         refuses: false,
         late: false,
         sleepers: false,
+        checkpoints: false,
     };
 }
