@@ -55,7 +55,11 @@ fn statements_are_parsed() {
     let statements: Vec<&str> = STATEMENTS.split("-- ==== ").skip(1).collect();
     assert!(statements.len() >= 9, "{}", statements.len());
     for statement in statements {
-        let (_, sql) = statement.split_once('\n').expect("a name, then a statement");
+        let (name, sql) = statement.split_once('\n').expect("a name, then a statement");
+        if sql.starts_with("-- error: ") {
+            assert_eq!(name, "analyze", "the one statement that a dialect of Spark does without");
+            continue;
+        }
         assert_eq!(refusal(&host, "parse", sql), "");
     }
 }
