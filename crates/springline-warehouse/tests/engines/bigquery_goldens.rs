@@ -43,6 +43,10 @@ async fn everything_that_is_printed_is_googlesql() {
     };
     for statement in golden("statements.bigquery.sql").split("-- ==== ").skip(1) {
         let (label, sql) = statement.split_once('\n').unwrap();
+        if sql.starts_with("-- error: ") {
+            assert_eq!(label, "analyze", "the one statement that the dialect does without");
+            continue;
+        }
         look(label, sql.trim()).await;
     }
     for line in golden("functions.bigquery.txt").lines() {
