@@ -60,3 +60,8 @@ pub(crate) fn config(kind: &str, options: &[(&str, &str)]) -> DestinationConfig 
         project_dir: ".".into(),
     }
 }
+
+#[test]
+fn keys_helper_reads_in_order() {
+    assert_eq!(keys(&added(0..3)), ["k0", "k1", "k2"]);
+}

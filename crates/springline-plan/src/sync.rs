@@ -16,6 +16,7 @@ use springline_model::{Audit, Mode, Pii, RowId, Sync, Within};
 use self::difference::{Difference, sent_changes};
 
 use crate::build::{Build, column, output};
+use crate::intervals::is_null;
 use crate::lease::create_lease;
 use crate::members::{aggregate, from_table, query};
 use crate::preview::membership;
@@ -296,10 +297,6 @@ fn count() -> RelExpr {
 
 fn key_of(alias: &str) -> RelExpr {
     column(alias, KEY, Type::String)
-}
-
-fn is_null(expr: RelExpr) -> RelExpr {
-    Expr::call(FunctionId::IS_NULL, vec![expr], Type::Boolean)
 }
 
 fn join(kind: JoinKind, table: springline_ir::From, on: RelExpr) -> Join {

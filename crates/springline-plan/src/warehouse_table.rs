@@ -10,6 +10,7 @@ use springline_ir::{
 use springline_ir::{Join, OutputColumn};
 
 use crate::build::{column, output};
+use crate::intervals::is_null;
 use crate::members::{from_table, query};
 use crate::state::define;
 use crate::sync::KEY;
@@ -187,10 +188,6 @@ fn joined(kind: JoinKind, table: &TableName, alias: &str, key: &[&str], other: &
 
 fn key_of(alias: &str) -> RelExpr {
     column(alias, KEY, Type::String)
-}
-
-fn is_null(expr: RelExpr) -> RelExpr {
-    Expr::call(FunctionId::IS_NULL, vec![expr], Type::Boolean)
 }
 
 /// The table of a schema that says who keeps which table of it.

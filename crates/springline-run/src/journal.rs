@@ -112,8 +112,13 @@ impl RowLine {
 
     /// Whether the destination has said that it has the row.
     fn is_taken(&self) -> bool {
-        matches!(self.outcome, Outcome::Delivered | Outcome::Unknown)
+        is_taken(&self.outcome)
     }
+}
+
+/// Whether the destination has said that it has a row.
+fn is_taken(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Delivered | Outcome::Unknown)
 }
 
 /// How a job ended.
@@ -138,7 +143,7 @@ pub(crate) struct Journal {
     checkpointed: u64,
     /// Where the first request begins that had no outcome then.
     first: u64,
-    /// Rows have got an outcome since.
+    /// The destination has taken rows since.
     has_news: bool,
 }
 
@@ -258,9 +263,9 @@ impl Journal {
                 Line::Sending { request, .. } => {
                     self.open.insert(*request, self.length + bytes.len() as u64);
                 }
-                Line::Settled { request, .. } => {
+                Line::Settled { request, outcomes, .. } => {
                     self.open.remove(request);
-                    self.has_news = true;
+                    self.has_news |= outcomes.any().any(is_taken);
                 }
                 Line::Job { .. } => {}
             }

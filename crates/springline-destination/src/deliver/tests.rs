@@ -10,7 +10,7 @@ use pretty_assertions::assert_eq;
 use tokio::time::Instant;
 
 use super::*;
-use crate::testing::{added, batch_of, context, keys};
+use crate::testing::{added, batch_of, context};
 use crate::{Answer, Attempt, BatchLimits, ChangeKind, DestinationSpec, Effect, FieldRule, Limits, Removal, Usage};
 
 static SPEC: DestinationSpec = DestinationSpec {
@@ -595,9 +595,4 @@ async fn a_delivery_runs_beside_other_tasks_on_a_blocking_thread() {
     });
     let (delivered, told) = delivery.await.unwrap();
     assert_eq!((delivered.unwrap(), told), (20, 20));
-}
-
-#[test]
-fn keys_helper_reads_in_order() {
-    assert_eq!(keys(&added(0..3)), ["k0", "k1", "k2"]);
 }
