@@ -1,8 +1,10 @@
 //! How records of several sources become one canonical row: the part of a checked project that is about identities. It
 //! does not know how they are resolved.
 
+use springline_ir::Type;
+
 use crate::project::{EntityId, SourceId, ValueExpr};
-use crate::{Leaf, Span};
+use crate::{Leaf, Matching, Pii, Span};
 
 /// Which records are the same thing, and the id that it has.
 #[derive(Debug, Clone)]
@@ -91,10 +93,25 @@ pub struct IdentitySource {
     pub updated_at: Option<String>,
     /// The columns with identifiers: the place in [`Identity::identifiers`], and the column.
     pub identifiers: Vec<(usize, String)>,
+    /// Columns by the name that the identity has for them.
+    pub columns: Vec<(String, String)>,
+}
+
+/// What records of several sources have under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name.
+    pub name: String,
+    /// The type that the columns have or that holds them all.
+    pub ty: Type,
+    /// What person-related data it holds.
+    pub pii: Option<Pii>,
+    /// By the place in [`Identity::sources`]: the column, with its type; `None` where a source has none.
+    pub columns: Vec<Option<(String, Type)>>,
 }
 
 /// What links records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct IdentityRule {
     /// Its name.
     pub name: String,
@@ -103,8 +120,10 @@ pub struct IdentityRule {
 }
 
 /// How a rule links records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum RuleKind {
     /// Records with the same value of an identifier are the same.
     Deterministic,
+    /// Records that agree in so much that they are probably the same.
+    Probabilistic(Matching),
 }

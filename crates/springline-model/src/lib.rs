@@ -10,6 +10,7 @@ mod explanation;
 mod expr;
 mod identity;
 mod lock;
+mod matching;
 mod model_test;
 mod packages;
 mod project;
@@ -29,9 +30,10 @@ pub use delivery::{
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use identity::{
-    CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
+    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
 };
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
+pub use matching::{Comparison, LABEL_ANSWER, LABEL_COLUMNS, Link, Matching, Measure, Method};
 pub use model_test::{Expected, ExpectedValue, Fixture, Given, ModelTest, TestCheck, literal_text};
 pub use packages::{NoPackages, PACKAGE_FILE, Package, PackageSource, Parameter, SHIPPED};
 pub use project::{

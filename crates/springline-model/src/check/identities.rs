@@ -7,14 +7,16 @@ use springline_ir::{Expr, FunctionId, Literal, Type};
 use crate::project::{EntityId, SourceId};
 use crate::syntax::{
     BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentityRuleDecl, IdentitySourceDecl, Item, Normalize,
-    NormalizeStep, Spanned,
+    NormalizeStep, RuleType, Spanned,
 };
 use crate::{
-    CanonicalId, Code, Diagnostic, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, SourceMap,
-    Span, ValueExpr, Winner,
+    CanonicalId, Code, Diagnostic, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind,
+    SourceMap, Span, ValueExpr, Winner,
 };
 
+use super::attributes::Attributes;
 use super::catalogue::{Catalogue, SourceInfo};
+use super::matching::Rule;
 use super::names::{Kind, Table, check_name, with_suggestion};
 use super::pattern::{Asked, portable};
 use super::typing::Typer;
@@ -53,7 +55,7 @@ pub(super) fn identity(
     let (names, decls) = Table::new(kind, decl.identifiers, context.out);
     let identifiers: Vec<_> = decls.into_iter().map(|decl| context.identifier(decl)).collect();
     let records: Vec<_> = decl.sources.into_iter().map(|source| context.source(source, &names)).collect();
-    let rules = context.rules(decl.rules);
+    let rules = context.rules(decl.rules, &identifiers, &records);
     let max_cluster_size = decl.limits.and_then(|limits| limits.max_cluster_size);
     context.positive("max_cluster_size", max_cluster_size.as_ref());
     let overrides = decl.overrides.and_then(|overrides| context.overrides(&overrides.source));
@@ -191,6 +193,14 @@ impl Context<'_, '_> {
             complete &= place.is_some() && column.is_some();
             identifiers.extend(place.zip(column));
         }
+        let mut columns = Vec::new();
+        for (name, column) in decl.columns.map(|columns| columns.0).unwrap_or_default() {
+            check_name(Kind { what: "column", word: true }, &name, self.out);
+            let info = &self.catalogue.sources[source.0];
+            let known = column.filter(|column| self.column(info, column).is_some());
+            complete &= known.is_some();
+            columns.extend(known.map(|column| (name.value, column.value)));
+        }
         if identifiers.is_empty() && complete {
             let message = format!("{}: source `{}` gives no identifier", self.subject, decl.source.value);
             let hint = "name its columns, as in `identifiers: { email: email }`";
@@ -201,6 +211,7 @@ impl Context<'_, '_> {
             primary_key: decl.primary_key.value,
             updated_at: updated_at.flatten(),
             identifiers,
+            columns,
         })
     }
 
@@ -239,14 +250,51 @@ impl Context<'_, '_> {
         None
     }
 
-    fn rules(&mut self, items: Vec<Item<IdentityRuleDecl>>) -> Vec<IdentityRule> {
+    fn rules(
+        &mut self,
+        items: Vec<Item<IdentityRuleDecl>>,
+        identifiers: &[Option<Identifier>],
+        sources: &[Option<IdentitySource>],
+    ) -> Vec<IdentityRule> {
         let (_, decls) = Table::new(Kind { what: "rule", word: true }, items, self.out);
-        if let [first, second, ..] = decls.as_slice() {
+        let mut deterministic = decls.iter().filter(|rule| rule.r#type.value == RuleType::Deterministic);
+        if let (Some(first), Some(second)) = (deterministic.next(), deterministic.next()) {
             let message = format!("{}: a second deterministic rule links nothing more", self.subject);
             let diagnostic = Diagnostic::error(Code::InvalidIdentity, second.name.span, message);
             self.out.push(diagnostic.also(first.name.span, "the first").hint("keep one: it links by every identifier"));
         }
-        decls.into_iter().map(|rule| IdentityRule { name: rule.name.value, kind: rule.r#type.value }).collect()
+        // What is compared is known once all sources could be read.
+        let complete: Option<(Vec<Identifier>, Vec<IdentitySource>)> =
+            identifiers.iter().cloned().collect::<Option<_>>().zip(sources.iter().cloned().collect());
+        let Some((identifiers, sources)) = complete else { return Vec::new() };
+        let (subject, catalogue) = (self.subject.clone(), self.catalogue);
+        let attributes = Attributes { subject: &subject, catalogue, identifiers: &identifiers, sources: &sources };
+        let rules = decls.into_iter().filter_map(|decl| {
+            let name = decl.name.value.clone();
+            let kind = match decl.r#type.value {
+                RuleType::Deterministic => self.deterministic(&decl),
+                RuleType::Probabilistic => Rule::new(&attributes, self.out).check(decl).map(RuleKind::Probabilistic)?,
+            };
+            Some(IdentityRule { name, kind })
+        });
+        rules.collect()
+    }
+
+    /// It has nothing to say but its name.
+    fn deterministic(&mut self, decl: &IdentityRuleDecl) -> RuleKind {
+        let more = !decl.blocking.is_empty()
+            || !decl.comparisons.is_empty()
+            || !decl.veto.is_empty()
+            || decl.threshold.is_some()
+            || decl.link.is_some()
+            || decl.labels.is_some()
+            || decl.max_pairs.is_some();
+        if more {
+            let message = format!("{}: `{}` is deterministic and compares nothing", self.subject, decl.name.value);
+            let hint = "leave the keys of a comparison out, or write `type: probabilistic`";
+            self.report(Code::InvalidIdentity, decl.name.span, message, hint);
+        }
+        RuleKind::Deterministic
     }
 
     fn overrides(&mut self, name: &Spanned<String>) -> Option<SourceId> {

@@ -4,6 +4,7 @@
 //! silent.
 
 mod aggregates;
+mod attributes;
 mod calendar;
 mod catalogue;
 mod chains;
@@ -17,6 +18,7 @@ mod functions;
 mod identities;
 mod limit;
 mod lock;
+mod matching;
 mod names;
 mod native;
 mod overlay;

@@ -1,10 +1,11 @@
 //! The keys of identities: which records are the same thing.
 
-use crate::{Diagnostic, RuleKind, Winner};
+use crate::{Diagnostic, Winner};
 
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape};
 use super::language::Word;
+use super::matching::IdentityRuleDecl;
 use super::node::{Node, NodeKind, Spanned};
 
 decl! {
@@ -20,7 +21,8 @@ decl! {
         identifiers: Vec<Item<IdentifierDecl>>,
         /// Where the records are.
         sources: Vec<IdentitySourceDecl>,
-        /// What links them: one `deterministic` rule, which is also what holds if they are left out.
+        /// What links them: one `deterministic` rule, which is also what holds if they are left out, and `probabilistic`
+        /// ones.
         rules: Vec<Item<IdentityRuleDecl>>,
         /// What no cluster may exceed.
         limits: Option<IdentityLimitsDecl>,
@@ -84,14 +86,8 @@ decl! {
         updated_at: Option<Spanned<String>>,
         /// The columns with identifiers, by the identifier's name.
         identifiers: Entries<Spanned<String>>,
-    }
-
-    /// What links records.
-    IdentityRuleDecl {
-        /// Its name.
-        name: Spanned<String>,
-        /// `deterministic`: records with the same value of an identifier are the same.
-        r#type: Spanned<RuleKind>,
+        /// Columns by the name that the identity has for them, where the source calls them otherwise.
+        columns: Option<Entries<Spanned<String>>>,
     }
 
     /// What no cluster may exceed. A link that would make one do so is not made.
@@ -147,10 +143,4 @@ impl Word for Winner {
     const WHAT: &'static str = "winner";
     const WORDS: &'static [&'static str] = &["oldest", "largest"];
     const VALUES: &'static [Self] = &[Winner::Oldest, Winner::Largest];
-}
-
-impl Word for RuleKind {
-    const WHAT: &'static str = "type of rule";
-    const WORDS: &'static [&'static str] = &["deterministic"];
-    const VALUES: &'static [Self] = &[RuleKind::Deterministic];
 }

@@ -9,6 +9,7 @@ mod decode;
 mod identity;
 mod language;
 mod lock;
+mod matching;
 mod node;
 mod package;
 mod place;
@@ -26,11 +27,11 @@ pub(crate) use condition::{
 };
 pub(crate) use decode::{Decode, Entries, Item, KeyShape, MappingShape, Shape, Value, wrong_shape};
 pub(crate) use identity::{
-    BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentityRuleDecl, IdentitySourceDecl, Normalize,
-    NormalizeStep,
+    BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentitySourceDecl, Normalize, NormalizeStep,
 };
 pub(crate) use language::*;
 pub(crate) use lock::{LockColumns, LockDecl, LockTableDecl};
+pub(crate) use matching::{Bound, ComparisonDecl, IdentityRuleDecl, RuleType};
 pub(crate) use node::{Node, NodeKind, Scalar, Spanned, offset, parse};
 pub(crate) use package::{ImportDecl, PackageDecl, ParameterDecl};
 pub(crate) use place::Places;
