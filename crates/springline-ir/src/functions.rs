@@ -228,6 +228,9 @@ functions! {
     LONG_HASH = "long_hash", Internal, "long_hash(string) -> integer", string_to_integer, Propagates,
         "The first 60 bits of the MD5 of the UTF-8 bytes as a whole number: the same for the same text, everywhere and for ever.",
         [];
+    NFKC = "nfkc", Internal, "nfkc(string) -> string", string_to_string, Propagates,
+        "The text in the Unicode normal form KC: characters that look alike to a reader, such as full-width letters and ligatures, become one.",
+        [];
     LEVENSHTEIN = "levenshtein", Internal, "levenshtein(string, string) -> integer", two_texts_to_integer, Propagates,
         "How many characters must be changed, added or taken out to make the one the other, of the first 255 of each.",
         [];

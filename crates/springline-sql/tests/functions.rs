@@ -161,6 +161,7 @@ fn cases() -> Vec<Case> {
     add("json_text", call(F::JSON_TEXT, vec![Expr::null(Type::Json), text("a.0")]));
     add("stable_hash", call(F::STABLE_HASH, vec![column("name")]));
     add("long_hash", call(F::LONG_HASH, vec![column("name")]));
+    add("nfkc", call(F::NFKC, vec![column("name")]));
     add("levenshtein", call(F::LEVENSHTEIN, vec![column("name"), text("Anne")]));
     add("jaro_winkler", call(F::JARO_WINKLER, vec![column("name"), text("Anne")]));
     add("percent_rank", call(F::PERCENT_RANK, vec![]));

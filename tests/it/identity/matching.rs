@@ -184,7 +184,7 @@ async fn housemates_twins_senior_and_junior_and_swapped_names() {
     ];
     let rows = people(shop, club);
     let names = "method: levenshtein, thresholds: [1, 2]";
-    let more = "veto: [{ column: birth_date, when: conflict }]\n        threshold: 0.95";
+    let more = "veto: [{ column: birth_date, when: conflict }]\n        threshold: 0.99";
     let project = project(&identity(names, more));
     let mut compared = 0;
     for world in worlds() {

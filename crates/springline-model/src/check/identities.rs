@@ -143,6 +143,7 @@ impl Context<'_, '_> {
                 Normalize::Trim => Some(text(FunctionId::TRIM, value)),
                 Normalize::Lower => Some(text(FunctionId::LOWER, value)),
                 Normalize::Upper => Some(text(FunctionId::UPPER, value)),
+                Normalize::Nfkc => Some(text(FunctionId::NFKC, value)),
                 Normalize::Email => typer.derived(FunctionId::NORMALIZE_EMAIL, &mut vec![typed(value, span)]),
             },
             NormalizeStep::E164(region) => {

@@ -47,8 +47,8 @@ decl! {
         name: Spanned<String>,
         /// How many different values one cluster may have; any number if it is left out.
         limit: Option<Spanned<u64>>,
-        /// What is done to a value before it is compared, in this order: `trim`, `lower`, `upper`, `email` or
-        /// `{ e164: { region: FR } }`.
+        /// What is done to a value before it is compared, in this order: `trim`, `lower`, `upper`, `email`, `nfkc` (the
+        /// Unicode normal form, where the warehouse has it) or `{ e164: { region: FR } }`.
         normalize: Vec<NormalizeStep>,
         /// A value that more records have links none of them; any number may if it is left out.
         max_records_per_value: Option<Spanned<u64>>,
@@ -118,6 +118,7 @@ pub(crate) enum Normalize {
     Lower,
     Upper,
     Email,
+    Nfkc,
 }
 
 impl Decode for NormalizeStep {
@@ -135,8 +136,9 @@ impl Decode for NormalizeStep {
 
 impl Word for Normalize {
     const WHAT: &'static str = "step of a normalization";
-    const WORDS: &'static [&'static str] = &["trim", "lower", "upper", "email"];
-    const VALUES: &'static [Self] = &[Normalize::Trim, Normalize::Lower, Normalize::Upper, Normalize::Email];
+    const WORDS: &'static [&'static str] = &["trim", "lower", "upper", "email", "nfkc"];
+    const VALUES: &'static [Self] =
+        &[Normalize::Trim, Normalize::Lower, Normalize::Upper, Normalize::Email, Normalize::Nfkc];
 }
 
 impl Word for Winner {

@@ -27,7 +27,7 @@ const MATCHES: &str = "matches";
 /// The working tables of this module.
 pub(super) const WORKING: &[&str] = &[COMPARED, LEVELS, MATCHES];
 /// How many records the random pairs are made of.
-const SAMPLED: i64 = 2_000;
+const SAMPLED: i64 = 1_500;
 /// Scores and weights are in thousandths of a bit: logarithms to the base 2, in whole numbers.
 pub const SCORE_UNIT: f64 = 1_000.0;
 

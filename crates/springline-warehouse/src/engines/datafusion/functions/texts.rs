@@ -4,6 +4,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use datafusion::common::{Result, exec_datafusion_err};
 use serde_json::{Number, Value};
 use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
 
 /// The text, number or truth value at a path, as text; null for everything else, and for text that is no JSON.
 pub(super) fn json_text(columns: &[ArrayRef]) -> Result<ArrayRef> {
@@ -58,4 +59,11 @@ pub(super) fn jaro_winkler(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let pairs = a.as_string::<i32>().iter().zip(b.as_string::<i32>());
     let similar = pairs.map(|(a, b)| Some(strsim::jaro_winkler(a?, b?)));
     Ok(Arc::new(similar.collect::<Float64Array>()))
+}
+
+/// The text in the Unicode normal form KC.
+pub(super) fn nfkc(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let [texts] = columns else { return Err(exec_datafusion_err!("nfkc takes one argument")) };
+    let normal = texts.as_string::<i32>().iter().map(|text| text.map(|text| text.nfkc().collect::<String>()));
+    Ok(Arc::new(normal.collect::<StringArray>()))
 }
