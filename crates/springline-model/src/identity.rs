@@ -4,7 +4,7 @@
 use springline_ir::Type;
 
 use crate::project::{EntityId, SourceId, ValueExpr};
-use crate::{Leaf, Matching, Pii, Span};
+use crate::{GoldenRecord, Leaf, Matching, Pii, Span};
 
 /// Which records are the same thing, and the id that it has.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Identity {
     pub max_cluster_size: Option<u64>,
     /// The table of the links that are set and forbidden by hand; its columns are [`OVERRIDE_COLUMNS`].
     pub overrides: Option<SourceId>,
+    /// What a canonical row has beside its id.
+    pub golden: Option<GoldenRecord>,
     /// Where it is declared.
     pub span: Span,
 }

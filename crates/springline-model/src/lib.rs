@@ -8,6 +8,7 @@ mod delivery;
 mod diagnostic;
 mod explanation;
 mod expr;
+mod golden;
 mod identity;
 mod lock;
 mod matching;
@@ -29,6 +30,7 @@ pub use delivery::{
 };
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
+pub use golden::{GoldenKind, GoldenPart, GoldenRecord, HOUSEHOLD_ID, Households, Survivorship};
 pub use identity::{
     Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
 };

@@ -7,6 +7,7 @@
 mod canonical;
 mod components;
 mod figures;
+mod golden;
 mod overrides;
 mod records;
 mod tiers;
@@ -96,7 +97,8 @@ impl<'a> IdentityPlan<'a> {
 
     /// Removes the working tables beside those of the components.
     pub fn cleanup(&self) -> Vec<Step> {
-        WORKING.iter().map(|what| drop_table(&self.name(what), self.work(what))).collect()
+        let working = WORKING.iter().map(|what| drop_table(&self.name(what), self.work(what)));
+        working.chain(self.golden_cleanup()).collect()
     }
 
     fn work(&self, what: &str) -> TableName {

@@ -4,6 +4,7 @@
 //! statement.
 
 mod components;
+mod golden;
 mod report;
 
 use std::time::Instant;
@@ -112,6 +113,7 @@ impl Run<'_> {
     }
 
     async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
+        self.check_golden(plan).await?;
         self.inputs(plan).await?;
         self.all(&[plan.links(), plan.all_edges()]).await?;
         let mut limit_hits = 0;
@@ -135,6 +137,7 @@ impl Run<'_> {
         figures.counted(self.identity, &self.session.small(plan.figures(settled.is_some())).await?)?;
         self.statements += 2;
         self.all(&plan.switch(run)).await?;
+        self.golden(plan).await?;
         // That which records it counts too.
         figures.whole("limit_hits", limit_hits);
         figures.whole("rounds", self.rounds);

@@ -15,6 +15,7 @@ mod fields;
 mod finish;
 mod forms;
 mod functions;
+mod golden;
 mod identities;
 mod limit;
 mod lock;
