@@ -112,6 +112,28 @@ pub struct Attribute {
     pub columns: Vec<Option<(String, Type)>>,
 }
 
+/// A source that nobody has written: what an identity makes, or a source as an identity sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Made {
+    /// The place in [`crate::Project::identities`].
+    pub identity: usize,
+    /// The rows of a source with the canonical id of the record that each is of; none: the golden records.
+    pub records: Option<Records>,
+}
+
+/// Which record a row of a source is of. Rows of no record are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Records {
+    /// The name of the source whose rows they are.
+    pub of: String,
+    /// The name of the source of the records.
+    pub source: String,
+    /// The column with the primary key of the record.
+    pub column: String,
+    /// The further column: the canonical id.
+    pub id: String,
+}
+
 /// What links records.
 #[derive(Debug, Clone)]
 pub struct IdentityRule {

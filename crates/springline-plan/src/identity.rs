@@ -25,6 +25,7 @@ use crate::{Context, Step};
 
 pub use components::Components;
 pub use figures::resolution_columns;
+pub(crate) use golden::golden_table;
 pub use tiers::Rejecting;
 
 /// How the nodes of records and values are made.
@@ -68,7 +69,7 @@ impl<'a> IdentityPlan<'a> {
 
     /// One row per record that there is or was: its canonical id, and whether it is there.
     pub fn canonical(&self) -> TableName {
-        TableName::in_schema(self.context.state_schema, &format!("canonical_{}", self.identity.name))
+        canonical_table(self.context.state_schema, &self.identity.name)
     }
 
     /// One row per id that records have left, with the one that they have instead.
@@ -116,6 +117,11 @@ impl<'a> IdentityPlan<'a> {
     fn table(&self, what: &str, alias: &str) -> From {
         from_table(&self.work(what), alias)
     }
+}
+
+/// The table of canonical ids.
+pub(crate) fn canonical_table(schema: &str, identity: &str) -> TableName {
+    TableName::in_schema(schema, &format!("canonical_{identity}"))
 }
 
 /// The working tables, by what is behind the identity's name.

@@ -20,6 +20,7 @@ use super::golden::Golden;
 use super::matching::Rule;
 use super::names::{Kind, Table, check_name, with_suggestion};
 use super::pattern::{Asked, portable};
+use super::stitched::Identities;
 use super::typing::Typer;
 use super::unify::Typed;
 
@@ -383,10 +384,9 @@ pub(super) fn identities(
     catalogue: &Catalogue,
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
-) -> Option<Vec<Identity>> {
-    let (_, decls) = Table::new(Kind { what: "identity", word: true }, items, out);
-    let checked: Vec<_> = decls.into_iter().map(|decl| identity(decl, catalogue, sources, out)).collect();
-    checked.into_iter().collect()
+) -> Identities {
+    let (names, decls) = Table::new(Kind { what: "identity", word: true }, items, out);
+    Identities::new(names, decls.into_iter().map(|decl| identity(decl, catalogue, sources, out)).collect())
 }
 
 /// What is done to a value, done to a constant.
