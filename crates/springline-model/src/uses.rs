@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use springline_ir::TableName;
 
 use crate::{
-    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SegmentId, Span,
+    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SourceId, SegmentId, Span,
     ValueExpr,
 };
 
