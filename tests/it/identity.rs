@@ -3,6 +3,7 @@
 
 mod components;
 mod golden;
+mod matching;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use springline_ir::TableName;
 
 use crate::{
-    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SourceId, SegmentId, Span,
-    ValueExpr,
+    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SegmentId,
+    SourceId, Span, ValueExpr,
 };
 
 /// A definition that uses a column.

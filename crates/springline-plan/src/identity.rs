@@ -8,6 +8,7 @@ mod canonical;
 mod components;
 mod figures;
 mod golden;
+mod matching;
 mod overrides;
 mod records;
 mod tiers;
@@ -26,6 +27,7 @@ use crate::{Context, Step};
 pub use components::Components;
 pub use figures::resolution_columns;
 pub(crate) use golden::golden_table;
+pub use matching::{MatchingPlan, SCORE_UNIT, Scoring, level_name};
 pub use tiers::Rejecting;
 
 /// How the nodes of records and values are made.
@@ -98,7 +100,7 @@ impl<'a> IdentityPlan<'a> {
 
     /// Removes the working tables beside those of the components.
     pub fn cleanup(&self) -> Vec<Step> {
-        let working = WORKING.iter().map(|what| drop_table(&self.name(what), self.work(what)));
+        let working = WORKING.iter().chain(matching::WORKING).map(|what| drop_table(&self.name(what), self.work(what)));
         working.chain(self.golden_cleanup()).collect()
     }
 

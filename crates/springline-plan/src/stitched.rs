@@ -31,13 +31,7 @@ impl Build<'_> {
     }
 
     /// Joins the one canonical row of the record that each row is of.
-    fn join_canonical(
-        &mut self,
-        identity: &Identity,
-        records: &Records,
-        record: RelExpr,
-        scope: &mut Scope,
-    ) {
+    fn join_canonical(&mut self, identity: &Identity, records: &Records, record: RelExpr, scope: &mut Scope) {
         let alias = self.unique(&format!("{}_of_record", identity.canonical_id.name));
         let key = match record.ty {
             Type::String => record,

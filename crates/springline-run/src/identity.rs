@@ -4,9 +4,12 @@
 //! statement.
 
 mod components;
+mod em;
 mod golden;
+mod matching;
 mod report;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -39,7 +42,8 @@ pub async fn run_identity(
     hashing: Hashing,
 ) -> Result<IdentityReport, RunError> {
     session.warehouse.check().await?;
-    let mut run = Run { session, identity, started: Instant::now(), statements: 0, rounds: 0, tables: 0 };
+    let mut run =
+        Run { session, identity, started: Instant::now(), statements: 0, rounds: 0, tables: 0, pairs: BTreeMap::new() };
     let mut plan = IdentityPlan::new(session.context(), identity, hashing);
     run.all(&plan.prepare()).await?;
     let done = run.resolve(&mut plan).await;
@@ -77,6 +81,8 @@ struct Run<'a> {
     rounds: u64,
     /// The most tables that rounds have made.
     tables: u32,
+    /// How many pairs each probabilistic rule compared.
+    pairs: BTreeMap<String, u64>,
 }
 
 impl Run<'_> {
@@ -115,7 +121,9 @@ impl Run<'_> {
     async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
         self.check_golden(plan).await?;
         self.inputs(plan).await?;
-        self.all(&[plan.links(), plan.all_edges()]).await?;
+        self.step(&plan.links()).await?;
+        self.matchings(plan).await?;
+        self.step(&plan.all_edges()).await?;
         let mut limit_hits = 0;
         let mut settled = None;
         let clustered = self.solve(plan).await?;
@@ -140,6 +148,9 @@ impl Run<'_> {
         self.golden(plan).await?;
         // That which records it counts too.
         figures.whole("limit_hits", limit_hits);
+        for (rule, pairs) in &self.pairs {
+            figures.whole(&report::of_rule(rule, "pairs"), *pairs);
+        }
         figures.whole("rounds", self.rounds);
         figures.whole("statements", self.statements + 1);
         figures.whole("milliseconds", u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -208,8 +219,8 @@ impl Run<'_> {
                 before += 1;
             }
         }
-        for identifier in 0..self.identity.identifiers.len() {
-            before = self.tier(plan, identifier, before).await?;
+        for tier in plan.tiers() {
+            before = self.tier(plan, tier, before).await?;
         }
         Ok(before)
     }
@@ -235,8 +246,10 @@ impl Run<'_> {
             };
             self.step(&plan.reject(which, identifier, before, after)).await?;
         }
-        let name = self.identity.identifiers.get(identifier).map_or("", |i| i.name.as_str());
-        self.refuse(format!("clusters exceed a limit though all values of identifier `{name}` are left out"))
+        let identifiers = self.identity.identifiers.iter().map(|identifier| &identifier.name);
+        let name = identifiers.chain(self.identity.rules.iter().map(|rule| &rule.name)).nth(identifier);
+        let name = name.map_or("", String::as_str);
+        self.refuse(format!("clusters exceed a limit though all links of `{name}` are left out"))
     }
 
     /// The number of this run: one more than that of the last.

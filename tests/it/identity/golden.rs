@@ -85,21 +85,34 @@ fn data() -> Vec<(&'static str, Vec<Value>)> {
         json!({ "id": id, "email": email, "full_name": name, "phone": phone, "street": street, "postcode": postcode,
             "city": city, "spent": spent, "updated": updated })
     };
-    let web = |visit, device, email: Option<&str>, nickname: Option<&str>, at| {
-        json!({ "visit": visit, "device": device, "email": email, "nickname": nickname, "at": at })
-    };
+    let web = |visit, device, email: Option<&str>, nickname: Option<&str>, at| json!({ "visit": visit, "device": device, "email": email, "nickname": nickname, "at": at });
     let elm = [Some("1 Elm"), Some("P1"), Some("Ulm")];
     let block = [Some("2 Big"), Some("P2"), Some("Bonn")];
-    let neighbour = |id: &'static str, email: &'static str| {
-        shop(id, email, "N", None, block, None, "2024-01-01T00:00:00Z")
-    };
+    let neighbour =
+        |id: &'static str, email: &'static str| shop(id, email, "N", None, block, None, "2024-01-01T00:00:00Z");
     vec![
         (
             "shop",
             vec![
                 shop("s1", "Ann@x.example", "Ann Lee", Some("111"), elm, Some("10.5"), "2024-06-01T00:00:00Z"),
-                shop("s2", "ann@x.example", "Ann B. Lee", Some(" "), [Some("9 Oak"), None, None], None, "2024-06-20T00:00:00Z"),
-                shop("s3", "ann@x.example", "Ann Future", Some("999"), [Some("7 Fir"), Some("P7"), Some("Bonn")], Some("1"), "2024-07-15T00:00:00Z"),
+                shop(
+                    "s2",
+                    "ann@x.example",
+                    "Ann B. Lee",
+                    Some(" "),
+                    [Some("9 Oak"), None, None],
+                    None,
+                    "2024-06-20T00:00:00Z",
+                ),
+                shop(
+                    "s3",
+                    "ann@x.example",
+                    "Ann Future",
+                    Some("999"),
+                    [Some("7 Fir"), Some("P7"), Some("Bonn")],
+                    Some("1"),
+                    "2024-07-15T00:00:00Z",
+                ),
                 shop("s4", "bob@x.example", "Bob Lee", Some("222"), elm, Some("5"), "2024-05-01T00:00:00Z"),
                 neighbour("s5", "c@x.example"),
                 neighbour("s6", "d@x.example"),
@@ -188,8 +201,9 @@ impl Shop {
         self.call(&["sync", "apply", sync], 0);
         let files = std::fs::read_dir(&out).expect("files");
         let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
-        let rows: Vec<Value> =
-            texts.flat_map(|text| text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect::<Vec<_>>()).collect();
+        let rows: Vec<Value> = texts
+            .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect::<Vec<_>>())
+            .collect();
         rows
     }
 }
@@ -266,7 +280,8 @@ fn check_people(people: &[Value], target: &str) {
     for (person, field, value) in expected {
         assert_eq!(person[field], value, "{target}: {field}");
     }
-    let number = |person: &Value, field: &str| person[field].to_string().trim_matches('"').parse::<f64>().expect("a number");
+    let number =
+        |person: &Value, field: &str| person[field].to_string().trim_matches('"').parse::<f64>().expect("a number");
     assert_eq!([number(ann, "paid"), number(bob, "paid")], [15.75, 7.0], "{target}");
     assert_eq!([number(ann, "online"), number(bob, "online"), number(ghost, "online")], [25.5, 7.0, 0.0], "{target}");
     // Housemates stay two customers and are one household; a block of three is none.

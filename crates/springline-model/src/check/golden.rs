@@ -65,7 +65,8 @@ impl<'a, 'b> Golden<'a, 'b> {
         check_name(Kind { what: "field", word: true }, name, self.out);
         if reserved.iter().any(|taken| taken.eq_ignore_ascii_case(&name.value)) {
             let message = format!("a golden field cannot be called `{}`", name.value);
-            let hint = "the table has a column of that name: give the field another one under `columns:` of the sources";
+            let hint =
+                "the table has a column of that name: give the field another one under `columns:` of the sources";
             self.report(Code::InvalidIdentity, name.span, message, hint);
             return None;
         }
@@ -125,7 +126,8 @@ impl<'a, 'b> Golden<'a, 'b> {
     ) -> Option<Survivorship> {
         match word.value {
             SurvivorWord::MostRecent if !self.is_dated(attributes) => {
-                let message = format!("`most_recent` of `{}`: no source that has it says when it was written", name.value);
+                let message =
+                    format!("`most_recent` of `{}`: no source that has it says when it was written", name.value);
                 self.report(Code::InvalidIdentity, word.span, message, "add `updated_at:` to one of the sources");
                 None
             }

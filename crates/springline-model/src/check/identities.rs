@@ -6,12 +6,12 @@ use springline_ir::{Expr, FunctionId, Literal, Type};
 
 use crate::project::{EntityId, SourceId};
 use crate::syntax::{
-    BlockedDecl, CanonicalIdDecl, Entries, GoldenFieldDecl, HouseholdsDecl, IdentifierDecl, IdentityDecl, IdentityRuleDecl, IdentitySourceDecl, Item, Normalize,
-    NormalizeStep, RuleType, Spanned,
+    BlockedDecl, CanonicalIdDecl, Entries, GoldenFieldDecl, HouseholdsDecl, IdentifierDecl, IdentityDecl,
+    IdentityRuleDecl, IdentitySourceDecl, Item, Normalize, NormalizeStep, RuleType, Spanned,
 };
 use crate::{
-    CanonicalId, Code, Diagnostic, GoldenRecord, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind,
-    SourceMap, Span, ValueExpr, Winner,
+    CanonicalId, Code, Diagnostic, GoldenRecord, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS,
+    RuleKind, SourceMap, Span, ValueExpr, Winner,
 };
 
 use super::attributes::Attributes;
@@ -58,7 +58,8 @@ pub(super) fn identity(
     let identifiers: Vec<_> = decls.into_iter().map(|decl| context.identifier(decl)).collect();
     let records: Vec<_> = decl.sources.into_iter().map(|source| context.source(source, &names)).collect();
     let rules = context.rules(decl.rules, &identifiers, &records);
-    let golden = context.golden(&name, decl.golden_record, decl.households, &canonical_id.name, (&identifiers, &records));
+    let golden =
+        context.golden(&name, decl.golden_record, decl.households, &canonical_id.name, (&identifiers, &records));
     let max_cluster_size = decl.limits.and_then(|limits| limits.max_cluster_size);
     context.positive("max_cluster_size", max_cluster_size.as_ref());
     let overrides = decl.overrides.and_then(|overrides| context.overrides(&overrides.source));

@@ -166,8 +166,10 @@ fn check_files(
     outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
     let mut identities = identities::identities(identities, &catalogue, sources, out);
     identities.make(&entity_decls, &mut catalogue);
-    catalogue.entities =
-        entity_decls.into_iter().map(|decl| entities::entity(decl, &sets, (&catalogue, &identities), sources, out)).collect();
+    catalogue.entities = entity_decls
+        .into_iter()
+        .map(|decl| entities::entity(decl, &sets, (&catalogue, &identities), sources, out))
+        .collect();
     entities::link(&catalogue, out);
     entities::own(&mut catalogue);
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();

@@ -133,7 +133,9 @@ impl Identities {
             _ => {
                 let message = format!("event `{}` does not say of which record it is", decl.name.value);
                 let hint = match own {
-                    Some(_) => "leave `key` and `record_of` out: its row is a record of the identity; or write both".to_owned(),
+                    Some(_) => {
+                        "leave `key` and `record_of` out: its row is a record of the identity; or write both".to_owned()
+                    }
                     None => format!(
                         "write `key:` with its column and `record_of:` with the source of identity `{}` whose primary key that is",
                         identity.name

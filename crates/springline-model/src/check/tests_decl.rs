@@ -326,8 +326,13 @@ impl Reader<'_> {
         if !entity.stitched {
             return Some(());
         }
-        let message = format!("test `{}`: `{}` is made of an identity, which is not run on given rows", test.value, entity.name);
-        self.invalid(test.span, message, "write an invariant instead: `subset`, `disjoint`, `size`, `not_null` or `unique`")
+        let message =
+            format!("test `{}`: `{}` is made of an identity, which is not run on given rows", test.value, entity.name);
+        self.invalid(
+            test.span,
+            message,
+            "write an invariant instead: `subset`, `disjoint`, `size`, `not_null` or `unique`",
+        )
     }
 
     fn values(

@@ -58,7 +58,7 @@ impl<'a> IdentityPlan<'a> {
     }
 
     /// Removes the working tables of the golden record.
-    pub fn golden_cleanup(&self) -> Vec<Step> {
+    pub(super) fn golden_cleanup(&self) -> Vec<Step> {
         let Some(plan) = self.golden_plan() else { return Vec::new() };
         let survivors = (0..plan.chunks().count()).map(chunk_name);
         std::iter::once(ATTRIBUTES.to_owned())
@@ -147,10 +147,7 @@ impl<'a> Plan<'_, 'a> {
 
     /// One row per canonical id, with what survives of these parts.
     fn survivors(&self, place: usize, parts: &[GoldenPart]) -> Step {
-        let ids = Select {
-            from: self.plan.table(ATTRIBUTES, "d"),
-            ..distinct_of(ATTRIBUTES, &[("id", Type::String)])
-        };
+        let ids = Select { from: self.plan.table(ATTRIBUTES, "d"), ..distinct_of(ATTRIBUTES, &[("id", Type::String)]) };
         let mut ctes = vec![step("ids", ids)];
         let mut columns = vec![output("id", word("n", "id"))];
         let mut joins = Vec::new();
@@ -270,8 +267,7 @@ impl<'a> Plan<'_, 'a> {
             });
         }
         let names = [id.as_str(), "field", "source", "record"];
-        let select =
-            Select::new(from_cte("fields", "p"), names.map(|name| output(name, word("p", name))).into());
+        let select = Select::new(from_cte("fields", "p"), names.map(|name| output(name, word("p", name))).into());
         let query = with(vec![union("fields", all)], select);
         Step::new(self.plan.name("provenance"), Statement::ReplaceTable { table: self.plan.provenance(), query })
     }
@@ -302,7 +298,8 @@ impl<'a> Plan<'_, 'a> {
         if let Some(households) = &self.golden.households {
             ctes.push(step("homes", self.homes(households)));
             let same = households.keys.iter().map(|key| equal(self.value("p", *key), self.value("h", *key)));
-            let home = left(from_cte("homes", "h"), Expr::all(same).unwrap_or_else(|| Expr::literal(Literal::Boolean(false))));
+            let home =
+                left(from_cte("homes", "h"), Expr::all(same).unwrap_or_else(|| Expr::literal(Literal::Boolean(false))));
             select.joins.push(home);
             let crowded = households.limit.map(|limit| more(number("h", "customers"), limit_of(limit)));
             let none = crowded.map(|crowded| (crowded, Expr::null(Type::String))).into_iter().collect();
@@ -352,7 +349,8 @@ fn key(rule: &Survivorship, values: &[RelExpr]) -> (RelExpr, bool) {
         }
         Survivorship::SourcePriority(places) => {
             let at = |place: &usize| whole(i64::try_from(*place).unwrap_or(i64::MAX));
-            let known = places.iter().zip(0..).map(|(place, rank)| (equal(number("a", "place"), at(place)), whole(rank)));
+            let known =
+                places.iter().zip(0..).map(|(place, rank)| (equal(number("a", "place"), at(place)), whole(rank)));
             (case(known.collect(), Some(whole(i64::MAX >> 1)), Type::Integer), false)
         }
     }
