@@ -221,3 +221,33 @@ fn the_demo_tells_its_story() {
     }
     assert!(!output.stdout.contains("@example."), "personal values are shown: {}", output.stdout);
 }
+
+/// The numbers of its README, which a union-find over the same rows gives.
+#[test]
+fn stitched_finds_the_persons_behind_three_sources() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let project = folder.path();
+    copy_folder(&root().join("examples/stitched"), project);
+    let call = |args: &[&str]| {
+        let mut all = vec!["--as-of", "2024-06-30T00:00:00Z", "--format", "json"];
+        all.extend(args);
+        springline(project, &all).run().exits(0).json()
+    };
+    let ran = call(&["run"]);
+    let identity = &ran["identities"][0];
+    assert_eq!([&identity["records"], &identity["clusters"]], [691, 239]);
+    let linked: Vec<(&str, u64, u64)> = identity["identifiers"]
+        .as_array()
+        .expect("identifiers")
+        .iter()
+        .map(|i| {
+            let count = |figure: &str| i[figure].as_u64().expect("a count");
+            (i["identifier"].as_str().expect("a name"), count("usable"), count("linked"))
+        })
+        .collect();
+    assert_eq!(linked, [("email", 243, 183), ("phone", 264, 233), ("card", 99, 95), ("anonymous_id", 323, 244)]);
+    assert_eq!(call(&["preview", "till_buyers_with_a_cart"])["count"], 6);
+    let text = ["--as-of", "2024-06-30T00:00:00Z", "sync", "apply", "carts_to_mailing_house"];
+    let sent = springline(project, &text).run().exits(0);
+    assert!(sent.stdout.contains("6 added"), "{}", sent.stdout);
+}

@@ -2,6 +2,7 @@
 //! ids everywhere.
 
 mod components;
+mod golden;
 mod matching;
 mod world;
 

@@ -4,7 +4,7 @@
 use springline_ir::Type;
 
 use crate::project::{EntityId, SourceId, ValueExpr};
-use crate::{Leaf, Matching, Pii, Span};
+use crate::{GoldenRecord, Leaf, Matching, Pii, Span};
 
 /// Which records are the same thing, and the id that it has.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Identity {
     pub max_cluster_size: Option<u64>,
     /// The table of the links that are set and forbidden by hand; its columns are [`OVERRIDE_COLUMNS`].
     pub overrides: Option<SourceId>,
+    /// What a canonical row has beside its id.
+    pub golden: Option<GoldenRecord>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -108,6 +110,28 @@ pub struct Attribute {
     pub pii: Option<Pii>,
     /// By the place in [`Identity::sources`]: the column, with its type; `None` where a source has none.
     pub columns: Vec<Option<(String, Type)>>,
+}
+
+/// A source that nobody has written: what an identity makes, or a source as an identity sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Made {
+    /// The place in [`crate::Project::identities`].
+    pub identity: usize,
+    /// The rows of a source with the canonical id of the record that each is of; none: the golden records.
+    pub records: Option<Records>,
+}
+
+/// Which record a row of a source is of. Rows of no record are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Records {
+    /// The name of the source whose rows they are.
+    pub of: String,
+    /// The name of the source of the records.
+    pub source: String,
+    /// The column with the primary key of the record.
+    pub column: String,
+    /// The further column: the canonical id.
+    pub id: String,
 }
 
 /// What links records.

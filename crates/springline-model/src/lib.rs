@@ -8,6 +8,7 @@ mod delivery;
 mod diagnostic;
 mod explanation;
 mod expr;
+mod golden;
 mod identity;
 mod lock;
 mod matching;
@@ -29,8 +30,10 @@ pub use delivery::{
 };
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
+pub use golden::{GoldenKind, GoldenPart, GoldenRecord, HOUSEHOLD_ID, Households, Survivorship};
 pub use identity::{
-    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
+    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, Made, OVERRIDE_COLUMNS, Records,
+    RuleKind, Winner,
 };
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use matching::{Comparison, LABEL_ANSWER, LABEL_COLUMNS, Link, Matching, Measure, Method};

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use springline_ir::{Expr, FunctionId, TableName, Type};
 
-use crate::{Alert, Destination, Identity, ModelTest, Retention, Span, StatePlace, Sync};
+use crate::{Alert, Destination, Identity, Made, ModelTest, Retention, Span, StatePlace, Sync};
 
 /// An expression over the values of one row: of an entity, or of an event.
 pub type ValueExpr = Expr<Leaf>;
@@ -53,6 +53,8 @@ pub struct Project {
     pub alerts: Vec<Alert>,
     /// The tables.
     pub sources: Vec<Source>,
+    /// Sources that identities make for entities. Their places follow those of `sources`.
+    pub made: Vec<(Source, Made)>,
     /// The entities.
     pub entities: Vec<Entity>,
     /// The segments of all entities.
@@ -68,9 +70,27 @@ pub struct Project {
 }
 
 impl Project {
-    /// A source of this project.
+    /// A source of this project, or one that an identity makes.
     pub fn source(&self, id: SourceId) -> &Source {
-        &self.sources[id.0]
+        self.sources.get(id.0).unwrap_or_else(|| &self.made[id.0 - self.sources.len()].0)
+    }
+
+    /// What an identity makes this source of; `None` for a source of the project.
+    pub fn made(&self, id: SourceId) -> Option<&Made> {
+        self.made.get(id.0.checked_sub(self.sources.len())?).map(|(_, made)| made)
+    }
+
+    /// The identity that an entity is made of, if it is.
+    pub fn identity_of(&self, entity: EntityId) -> Option<&Identity> {
+        self.identities.get(self.made(self.entity(entity).source)?.identity)
+    }
+
+    /// The source that the rows of an entity or event come from, by its place.
+    pub fn row_source_id(&self, row: RowId) -> SourceId {
+        match row {
+            RowId::Entity(entity) => self.entity(entity).source,
+            RowId::Event(entity, event) => self.entity(entity).events[event.0].source,
+        }
     }
 
     /// An entity of this project.
@@ -90,10 +110,7 @@ impl Project {
 
     /// The source that the rows of an entity or event come from.
     pub fn row_source(&self, row: RowId) -> &Source {
-        match row {
-            RowId::Entity(entity) => self.source(self.entity(entity).source),
-            RowId::Event(entity, event) => self.source(self.entity(entity).events[event.0].source),
-        }
+        self.source(self.row_source_id(row))
     }
 
     /// The relationships that start at the rows of an entity or event.

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use springline_ir::TableName;
 
 use crate::{
-    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SegmentId, Span,
-    ValueExpr,
+    Entity, EntityId, Event, FieldId, Gather, Leaf, Project, Relationship, RelationshipKind, RowId, SegmentId,
+    SourceId, Span, ValueExpr,
 };
 
 /// A definition that uses a column.
@@ -23,7 +23,8 @@ pub struct Use {
 /// Everything that uses a column of a table, or the whole table where there is no column: in the order of
 /// sources, entities, events, relationships, fields, segments, syncs.
 pub fn uses_of_column(project: &Project, table: &TableName, column: Option<&str>) -> Vec<Use> {
-    let sources: HashSet<usize> = (0..project.sources.len()).filter(|i| project.sources[*i].table == *table).collect();
+    let all = 0..project.sources.len() + project.made.len();
+    let sources: HashSet<usize> = all.filter(|i| project.source(SourceId(*i)).table == *table).collect();
     let mut finder = Finder { project, sources, column, broken: HashSet::new(), uses: Vec::new() };
     finder.sources();
     finder.rows();
@@ -99,7 +100,9 @@ impl Finder<'_> {
     fn event(&mut self, id: EntityId, place: usize, entity: &Entity, event: &Event) {
         let row = RowId::Event(id, crate::EventId(place));
         let name = format!("{}.{}", entity.name, event.name);
-        if self.is_column(event.source.0, &event.key) || self.is_column(event.source.0, &event.at) {
+        let record = self.project.made(event.source).and_then(|made| Some(made.records.as_ref()?.column.as_str()));
+        let columns = [event.key.as_str(), event.at.as_str()].into_iter().chain(record);
+        if columns.into_iter().any(|column| self.is_column(event.source.0, column)) {
             self.broken.insert(Part::Row(row));
             self.add("event", name.clone(), event.span);
         }

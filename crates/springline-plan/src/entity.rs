@@ -95,15 +95,7 @@ impl Build<'_> {
         };
         let mut scope = match row {
             RowId::Entity(id) if project.entity(id).distinct => self.distinct_keys(id, alias, &mut gathered, &required),
-            _ => Scope {
-                from: From {
-                    relation: Relation::Table(project.row_source(row).table.clone()),
-                    alias: alias.to_owned(),
-                },
-                joins: Vec::new(),
-                values: HashMap::new(),
-                clock: self.clock(),
-            },
+            _ => self.rows_of(project.row_source_id(row), alias),
         };
         for (leaf, ty) in wanted.iter() {
             if let Leaf::Column(name) = leaf {
@@ -263,7 +255,8 @@ impl Build<'_> {
             self.flatten(target, &relationship.name, &all, relationship.span)
         };
         let own_type = project.row_source(row).column(&relationship.key).map_or(Type::String, |c| c.ty.clone());
-        let own_key = column(base, &relationship.key, own_type);
+        let own_key = scope.values.get(&Leaf::Column(relationship.key.clone())).cloned();
+        let own_key = own_key.unwrap_or_else(|| column(base, &relationship.key, own_type));
         let on = Expr::compare(FunctionId::EQ, own_key, target.lower(&Expr::leaf(key_leaf, key_type))?);
         for (leaf, _) in inner.iter() {
             let value = target.values[leaf].clone();

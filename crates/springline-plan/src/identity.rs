@@ -7,6 +7,7 @@
 mod canonical;
 mod components;
 mod figures;
+mod golden;
 mod matching;
 mod overrides;
 mod records;
@@ -25,6 +26,7 @@ use crate::{Context, Step};
 
 pub use components::Components;
 pub use figures::resolution_columns;
+pub(crate) use golden::golden_table;
 pub use matching::{MatchingPlan, SCORE_UNIT, Scoring, level_name};
 pub use tiers::Rejecting;
 
@@ -69,7 +71,7 @@ impl<'a> IdentityPlan<'a> {
 
     /// One row per record that there is or was: its canonical id, and whether it is there.
     pub fn canonical(&self) -> TableName {
-        TableName::in_schema(self.context.state_schema, &format!("canonical_{}", self.identity.name))
+        canonical_table(self.context.state_schema, &self.identity.name)
     }
 
     /// One row per id that records have left, with the one that they have instead.
@@ -98,7 +100,8 @@ impl<'a> IdentityPlan<'a> {
 
     /// Removes the working tables beside those of the components.
     pub fn cleanup(&self) -> Vec<Step> {
-        WORKING.iter().chain(matching::WORKING).map(|what| drop_table(&self.name(what), self.work(what))).collect()
+        let working = WORKING.iter().chain(matching::WORKING).map(|what| drop_table(&self.name(what), self.work(what)));
+        working.chain(self.golden_cleanup()).collect()
     }
 
     fn work(&self, what: &str) -> TableName {
@@ -116,6 +119,11 @@ impl<'a> IdentityPlan<'a> {
     fn table(&self, what: &str, alias: &str) -> From {
         from_table(&self.work(what), alias)
     }
+}
+
+/// The table of canonical ids.
+pub(crate) fn canonical_table(schema: &str, identity: &str) -> TableName {
+    TableName::in_schema(schema, &format!("canonical_{identity}"))
 }
 
 /// The working tables, by what is behind the identity's name.

@@ -27,6 +27,7 @@ mod rows;
 mod sequence;
 mod sizes;
 mod state;
+mod stitched;
 mod sync;
 mod wanted;
 mod warehouse_table;

@@ -102,7 +102,7 @@ pub enum RunError {
         problem: String,
     },
     /// There was no run of an identity yet.
-    #[error("identity `{identity}` has no figures in target `{target}`: it was not run yet")]
+    #[error("identity `{identity}` has nothing in target `{target}`: it was not run yet")]
     NotResolved {
         /// The identity.
         identity: String,

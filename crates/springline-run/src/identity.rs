@@ -5,6 +5,7 @@
 
 mod components;
 mod em;
+mod golden;
 mod matching;
 mod report;
 
@@ -118,6 +119,7 @@ impl Run<'_> {
     }
 
     async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
+        self.check_golden(plan).await?;
         self.inputs(plan).await?;
         self.step(&plan.links()).await?;
         self.matchings(plan).await?;
@@ -143,6 +145,7 @@ impl Run<'_> {
         figures.counted(self.identity, &self.session.small(plan.figures(settled.is_some())).await?)?;
         self.statements += 2;
         self.all(&plan.switch(run)).await?;
+        self.golden(plan).await?;
         // That which records it counts too.
         figures.whole("limit_hits", limit_hits);
         for (rule, pairs) in &self.pairs {

@@ -17,6 +17,7 @@ impl Session {
             let sources: Vec<&Source> = self.project.sources.iter().filter(|s| s.table == table).collect();
             let Some(first) = sources.first() else {
                 problems.extend(self.missing_history(&table).await?);
+                self.check_resolved(&table).await?;
                 continue;
             };
             let Some(found) = self.warehouse.describe(&table.parts).await? else {
@@ -41,6 +42,19 @@ impl Session {
                 self.target, entity.name
             )
         }))
+    }
+
+    /// That an identity whose table the statement reads was run.
+    async fn check_resolved(&self, table: &TableName) -> Result<(), RunError> {
+        let makes = |identity: &&springline_model::Identity| {
+            let (golden, canonical) = (format!("golden_{}", identity.name), format!("canonical_{}", identity.name));
+            [golden, canonical].iter().any(|made| table.parts == [self.state_schema.as_str(), made])
+        };
+        let Some(identity) = self.project.identities.iter().find(makes) else { return Ok(()) };
+        if self.warehouse.describe(&table.parts).await?.is_some() {
+            return Ok(());
+        }
+        Err(RunError::NotResolved { identity: identity.name.clone(), target: self.target.clone() })
     }
 
     /// What is wrong with one column of a table.

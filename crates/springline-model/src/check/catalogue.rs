@@ -41,6 +41,8 @@ pub(super) struct EntityInfo {
     pub source: Option<SourceId>,
     pub primary_key: String,
     pub distinct: bool,
+    /// It is made of an identity.
+    pub stitched: bool,
     pub relationships: Vec<RelationshipInfo>,
     pub events: Vec<EventInfo>,
     pub fields: Vec<FieldInfo>,

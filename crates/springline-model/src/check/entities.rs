@@ -15,6 +15,7 @@ use super::catalogue::{Catalogue, EntityInfo, EventInfo, FieldInfo, FieldState, 
 use super::conditions::{Conditions, bucket, text};
 use super::names::{Kind, Taken, check_name, duplicate, with_suggestion};
 use super::native::NativeAst;
+use super::stitched::Identities;
 use super::{rfm, sets};
 
 /// The name of the way from an event to the entity it happened to, which nobody can write.
@@ -28,30 +29,28 @@ const RELATIONSHIP: Kind = Kind { what: "relationship", word: true };
 pub(super) fn entity(
     decl: EntityDecl,
     sets: &[SegmentSetDecl],
-    catalogue: &Catalogue,
+    (catalogue, identities): (&Catalogue, &Identities),
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
 ) -> EntityInfo {
-    let source = catalogue.source_of(&decl.source, out);
     let distinct = decl.distinct.as_ref().is_some_and(|d| d.value);
-    if let Some(source) = source {
-        check_key(&decl, source, distinct, catalogue, out);
-    }
+    let (source, primary_key) = rows(&decl, distinct, (catalogue, identities), out);
     // The names of columns are taken, because all are reached by their bare names.
     let generated = generated_fields(&decl, sets, sources, out);
     let columns = |name: &str| -> Option<Span> {
         let info = &catalogue.sources[source?.0];
-        let visible = !distinct || name == decl.primary_key.value;
+        let visible = !distinct || name == primary_key;
         info.source.column(name).filter(|_| visible).map(|c| c.span)
     };
     let mut members = Members { by_name: HashMap::new(), taken: Taken::default(), columns: &columns, out };
     let relationships = relationships(decl.relationships, catalogue, &mut members);
+    let identity = decl.identity;
     let mut events = Vec::new();
     for item in decl.events {
         let member = item.decl.is_some().then_some(Member::Event(events.len()));
         members.add(EVENT, item.name.as_ref(), member);
         if let Some(decl) = item.decl {
-            events.push(event(decl, catalogue, members.out));
+            events.push(event(decl, identity.as_ref(), (catalogue, identities), members.out));
         }
     }
     let mut fields = Vec::new();
@@ -72,8 +71,9 @@ pub(super) fn entity(
         name: decl.name.value,
         label: decl.label.map(|l| l.value),
         source,
-        primary_key: decl.primary_key.value,
+        primary_key,
         distinct,
+        stitched: identity.is_some(),
         relationships,
         events,
         fields,
@@ -121,18 +121,57 @@ impl Members<'_> {
 
 const SHARED: &str = "columns, fields, events and relationships of one entity share their names: rename one of the two";
 
-fn check_key(decl: &EntityDecl, source: SourceId, distinct: bool, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
-    if column(source, &decl.primary_key, catalogue, out).is_none() {
+/// The source of an entity's rows and the column of its key, by its own words or by its identity.
+fn rows(
+    decl: &EntityDecl,
+    distinct: bool,
+    (catalogue, identities): (&Catalogue, &Identities),
+    out: &mut Vec<Diagnostic>,
+) -> (Option<SourceId>, String) {
+    let none = (None, String::new());
+    if let Some(identity) = &decl.identity {
+        let others = [&decl.source, &decl.primary_key].into_iter().flatten().map(|other| other.span);
+        if let Some(span) = others.chain(decl.distinct.as_ref().map(|distinct| distinct.span)).next() {
+            let message = format!("entity `{}` is made of an identity, which tells its rows", decl.name.value);
+            let hint = "leave out `source`, `primary_key` and `distinct`, or leave out `identity`";
+            out.push(Diagnostic::error(Code::WrongShape, span, message).hint(hint));
+            return none;
+        }
+        return identities.rows(identity, catalogue, out).map_or(none, |(source, key)| (Some(source), key));
+    }
+    let mut missing = |key: &str| {
+        let message = format!("entity `{}` has no `{key}`", decl.name.value);
+        out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint(format!("add `{key}: …`")));
+    };
+    if decl.source.is_none() {
+        missing("source");
+    }
+    if decl.primary_key.is_none() {
+        missing("primary_key");
+    }
+    let source = decl.source.as_ref().and_then(|source| catalogue.source_of(source, out));
+    let Some(key) = &decl.primary_key else { return (source, String::new()) };
+    if let Some(source) = source {
+        check_key(key, source, distinct, catalogue, out);
+    }
+    (source, key.value.clone())
+}
+
+fn check_key(
+    own: &Spanned<String>,
+    source: SourceId,
+    distinct: bool,
+    catalogue: &Catalogue,
+    out: &mut Vec<Diagnostic>,
+) {
+    if column(source, own, catalogue, out).is_none() {
         return;
     }
     let source = &catalogue.sources[source.0].source;
-    if let Some(key) = source.primary_key.as_ref().filter(|key| **key != decl.primary_key.value && !distinct) {
-        let message = format!(
-            "source `{}` has many rows per `{}`: its primary key is `{key}`",
-            source.name, decl.primary_key.value
-        );
+    if let Some(key) = source.primary_key.as_ref().filter(|key| **key != own.value && !distinct) {
+        let message = format!("source `{}` has many rows per `{}`: its primary key is `{key}`", source.name, own.value);
         out.push(
-            Diagnostic::error(Code::FanOut, decl.primary_key.span, message)
+            Diagnostic::error(Code::FanOut, own.span, message)
                 .also(source.span, "the source")
                 .hint("add `distinct: true` to make the entity of the distinct keys, or use another source"),
         );
@@ -183,8 +222,22 @@ fn relationships(
     list
 }
 
-fn event(decl: EventDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> EventInfo {
-    let source = catalogue.source_of(&decl.source, out);
+fn event(
+    decl: EventDecl,
+    identity: Option<&Spanned<String>>,
+    (catalogue, identities): (&Catalogue, &Identities),
+    out: &mut Vec<Diagnostic>,
+) -> EventInfo {
+    let (source, key) = match identity {
+        Some(identity) => {
+            if let (Some(source), Some(key)) = (catalogue.source_of(&decl.source, &mut Vec::new()), &decl.key) {
+                column(source, key, catalogue, out);
+            }
+            let found = identities.event(identity, &decl, catalogue, out);
+            found.map_or((None, String::new()), |(source, key)| (Some(source), key))
+        }
+        None => (catalogue.source_of(&decl.source, out), own_key(&decl, out)),
+    };
     if let Some(at) = source.and_then(|source| column(source, &decl.at, catalogue, out))
         && !at.ty.is_temporal()
     {
@@ -202,13 +255,27 @@ fn event(decl: EventDecl, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) -> E
     EventInfo {
         name: decl.name.value,
         source,
-        key: decl.key.value,
-        key_span: decl.key.span,
+        key,
+        key_span: decl.key.as_ref().map_or(decl.name.span, |key| key.span),
         at: decl.at.value,
         relationships,
         members,
         span: decl.name.span,
     }
+}
+
+/// The column of the entity's primary key, of an event whose entity has a source.
+fn own_key(decl: &EventDecl, out: &mut Vec<Diagnostic>) -> String {
+    if let Some(record_of) = &decl.record_of {
+        let message = format!("event `{}` is of a record, and its entity is not made of an identity", decl.name.value);
+        let hint = "leave `record_of` out, or write `identity:` in the entity";
+        out.push(Diagnostic::error(Code::InvalidIdentity, record_of.span, message).hint(hint));
+    }
+    if decl.key.is_none() {
+        let message = format!("event `{}` has no `key`", decl.name.value);
+        out.push(Diagnostic::error(Code::MissingKey, decl.name.span, message).hint("add `key: …`"));
+    }
+    decl.key.as_ref().map_or_else(String::new, |key| key.value.clone())
 }
 
 fn field(decl: FieldDecl, sources: &SourceMap, out: &mut Vec<Diagnostic>) -> FieldInfo {
@@ -371,6 +438,10 @@ fn primary_key(entity: &EntityInfo, catalogue: &Catalogue) -> Option<(Type, Span
 
 fn check_event_key(entity: &EntityInfo, event: &EventInfo, catalogue: &Catalogue, out: &mut Vec<Diagnostic>) {
     let key = Spanned { value: event.key.clone(), span: event.key_span };
+    // A key that is missing is reported already.
+    if event.key.is_empty() {
+        return;
+    }
     let Some(key_column) = event.source.and_then(|source| column(source, &key, catalogue, out)) else { return };
     let Some((ty, place)) = primary_key(entity, catalogue) else { return };
     let what = format!("event `{}`", event.name);

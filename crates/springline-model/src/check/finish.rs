@@ -1,21 +1,26 @@
 //! The checked project, put together once nothing is missing.
 
-use crate::{Destination, Entity, Event, Field, Identity, ModelTest, Project, Relationship, Segment, Sync};
+use crate::{Destination, Entity, Event, Field, ModelTest, Project, Relationship, Segment, Sync};
 
 use super::Head;
 use super::catalogue::{Catalogue, EntityInfo, EventInfo, RelationshipInfo, SegmentInfo};
 use super::fields::done;
+use super::stitched::Identities;
 
 /// `None` if a part could not be read.
 pub(super) fn project(
     head: Head,
-    catalogue: Catalogue,
-    identities: Vec<Identity>,
+    mut catalogue: Catalogue,
+    identities: Identities,
     destinations: Vec<Destination>,
     syncs: Vec<Sync>,
     tests: Vec<ModelTest>,
 ) -> Option<Project> {
+    let own = catalogue.sources.len() - identities.made.len();
+    let made = catalogue.sources.split_off(own).into_iter().map(|info| info.source);
     Some(Project {
+        made: made.zip(identities.made).collect(),
+        identities: identities.all.into_iter().collect::<Option<_>>()?,
         name: head.name,
         timezone: head.timezone,
         default_target: head.default_target,
@@ -26,7 +31,6 @@ pub(super) fn project(
         sources: catalogue.sources.into_iter().map(|s| s.source).collect(),
         entities: catalogue.entities.into_iter().map(entity).collect::<Option<_>>()?,
         segments: catalogue.segments.into_iter().map(segment).collect::<Option<_>>()?,
-        identities,
         destinations,
         syncs,
         tests,

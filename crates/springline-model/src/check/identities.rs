@@ -6,26 +6,28 @@ use springline_ir::{Expr, FunctionId, Literal, Type};
 
 use crate::project::{EntityId, SourceId};
 use crate::syntax::{
-    BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentityRuleDecl, IdentitySourceDecl, Item, Normalize,
-    NormalizeStep, RuleType, Spanned,
+    BlockedDecl, CanonicalIdDecl, Entries, GoldenFieldDecl, HouseholdsDecl, IdentifierDecl, IdentityDecl,
+    IdentityRuleDecl, IdentitySourceDecl, Item, Normalize, NormalizeStep, RuleType, Spanned,
 };
 use crate::{
-    CanonicalId, Code, Diagnostic, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind,
-    SourceMap, Span, ValueExpr, Winner,
+    CanonicalId, Code, Diagnostic, GoldenRecord, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS,
+    RuleKind, SourceMap, Span, ValueExpr, Winner,
 };
 
 use super::attributes::Attributes;
 use super::catalogue::{Catalogue, SourceInfo};
+use super::golden::Golden;
 use super::matching::Rule;
 use super::names::{Kind, Table, check_name, with_suggestion};
 use super::pattern::{Asked, portable};
+use super::stitched::Identities;
 use super::typing::Typer;
 use super::unify::Typed;
 
 /// The longest name: that of a table made of it, such as `identity_<name>_rejected__new`, fits 63 bytes.
 const MAX_NAME: usize = 36;
 /// The columns that the table of canonical ids has beside the id.
-const TAKEN: &[&str] = &["source", "record", "born", "previous_id", "present", "since", "run"];
+const TAKEN: &[&str] = &["source", "record", "born", "previous_id", "present", "since", "run", "field", "household_id"];
 /// What stands for no value, in lower case.
 const PLACEHOLDERS: &[&str] = &["null", "n/a", "-1"];
 const ZEROS: &str = "^[0-]+$";
@@ -56,6 +58,8 @@ pub(super) fn identity(
     let identifiers: Vec<_> = decls.into_iter().map(|decl| context.identifier(decl)).collect();
     let records: Vec<_> = decl.sources.into_iter().map(|source| context.source(source, &names)).collect();
     let rules = context.rules(decl.rules, &identifiers, &records);
+    let golden =
+        context.golden(&name, decl.golden_record, decl.households, &canonical_id.name, (&identifiers, &records));
     let max_cluster_size = decl.limits.and_then(|limits| limits.max_cluster_size);
     context.positive("max_cluster_size", max_cluster_size.as_ref());
     let overrides = decl.overrides.and_then(|overrides| context.overrides(&overrides.source));
@@ -70,6 +74,7 @@ pub(super) fn identity(
         rules,
         max_cluster_size: max_cluster_size.map(|size| size.value),
         overrides,
+        golden,
         span: name.span,
     })
     .filter(|_| !failed)
@@ -281,6 +286,30 @@ impl Context<'_, '_> {
         rules.collect()
     }
 
+    fn golden(
+        &mut self,
+        name: &Spanned<String>,
+        fields: Option<Entries<GoldenFieldDecl>>,
+        households: Option<HouseholdsDecl>,
+        id: &str,
+        (identifiers, sources): (&[Option<Identifier>], &[Option<IdentitySource>]),
+    ) -> Option<GoldenRecord> {
+        let Some(fields) = fields else {
+            if households.is_some() {
+                let message = format!("{} has households and no golden record", self.subject);
+                let hint = "add `golden_record:` with the fields that the people of a household share";
+                self.report(Code::InvalidIdentity, name.span, message, hint);
+            }
+            return None;
+        };
+        // What is taken is known once all sources could be read.
+        let identifiers: Vec<Identifier> = identifiers.iter().cloned().collect::<Option<_>>()?;
+        let sources: Vec<IdentitySource> = sources.iter().cloned().collect::<Option<_>>()?;
+        let (subject, catalogue) = (self.subject.clone(), self.catalogue);
+        let attributes = Attributes { subject: &subject, catalogue, identifiers: &identifiers, sources: &sources };
+        Some(Golden::new(&attributes, self.out).check(fields, households, id, name.span))
+    }
+
     /// It has nothing to say but its name.
     fn deterministic(&mut self, decl: &IdentityRuleDecl) -> RuleKind {
         let more = !decl.blocking.is_empty()
@@ -357,10 +386,9 @@ pub(super) fn identities(
     catalogue: &Catalogue,
     sources: &SourceMap,
     out: &mut Vec<Diagnostic>,
-) -> Option<Vec<Identity>> {
-    let (_, decls) = Table::new(Kind { what: "identity", word: true }, items, out);
-    let checked: Vec<_> = decls.into_iter().map(|decl| identity(decl, catalogue, sources, out)).collect();
-    checked.into_iter().collect()
+) -> Identities {
+    let (names, decls) = Table::new(Kind { what: "identity", word: true }, items, out);
+    Identities::new(names, decls.into_iter().map(|decl| identity(decl, catalogue, sources, out)).collect())
 }
 
 /// What is done to a value, done to a constant.

@@ -15,6 +15,7 @@ mod fields;
 mod finish;
 mod forms;
 mod functions;
+mod golden;
 mod identities;
 mod limit;
 mod lock;
@@ -33,6 +34,7 @@ mod segments;
 mod sets;
 mod settings;
 mod sources;
+mod stitched;
 mod syncs;
 mod tests_decl;
 mod typing;
@@ -161,17 +163,19 @@ fn check_files(
         incomplete: read.incomplete,
         zone: timezone.as_ref().filter(|zone| !is_utc(zone)).and_then(|zone| zone.iana_name()).map(str::to_owned),
     };
-    catalogue.entities =
-        entity_decls.into_iter().map(|decl| entities::entity(decl, &sets, &catalogue, sources, out)).collect();
+    outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
+    let mut identities = identities::identities(identities, &catalogue, sources, out);
+    identities.make(&entity_decls, &mut catalogue);
+    catalogue.entities = entity_decls
+        .into_iter()
+        .map(|decl| entities::entity(decl, &sets, (&catalogue, &identities), sources, out))
+        .collect();
     entities::link(&catalogue, out);
     entities::own(&mut catalogue);
     catalogue.segments = segment_decls.iter().map(|decl| segments::segment(decl, &catalogue, out)).collect();
     fields::check_fields(&mut catalogue, sources, out);
     segments::check_segments(&segment_decls, &mut catalogue, sources, out);
 
-    let identities = identities::identities(identities, &catalogue, sources, out);
-
-    outline.sources = catalogue.sources.iter().map(|s| s.source.clone()).collect();
     outline.lock = read.lock.into_lock();
     let tests = tests_decl::tests(tests, &catalogue, timezone.as_ref(), out);
     let targets = read.project.iter().flat_map(|project| &project.targets.0);
@@ -184,7 +188,7 @@ fn check_files(
     let syncs: Option<Vec<Sync>> =
         sync_decls.into_iter().map(|decl| syncs::sync(decl, &context, out)).collect::<Vec<_>>().into_iter().collect();
     let head = head(read.project?, timezone, registry, sources, outline, out)?;
-    finish::project(head, catalogue, identities?, destinations, syncs?, tests)
+    finish::project(head, catalogue, identities, destinations, syncs?, tests)
 }
 
 /// What springline.yaml says about the project as a whole.

@@ -301,8 +301,8 @@ impl Reader<'_> {
         expect: ExpectDecl,
     ) -> Option<Expected> {
         match (of, expect.members, expect.values) {
-            ((Some(segment), None, None), Some(members), None) => self.members(&segment, &members),
-            ((None, Some(entity), field), None, Some(values)) => self.values(&entity, field.as_ref(), &values),
+            ((Some(segment), None, None), Some(members), None) => self.members(name, &segment, &members),
+            ((None, Some(entity), field), None, Some(values)) => self.values(name, &entity, field.as_ref(), &values),
             _ => self.invalid(
                 name.span,
                 format!("`expect` of test `{}` does not go with what is tested", name.value),
@@ -311,21 +311,39 @@ impl Reader<'_> {
         }
     }
 
-    fn members(&mut self, segment: &Spanned<String>, members: &[Value]) -> Option<Expected> {
+    fn members(&mut self, name: &Spanned<String>, segment: &Spanned<String>, members: &[Value]) -> Option<Expected> {
         let (segment, entity) = self.segment(segment)?;
+        self.check_given_rows(entity, name)?;
         let (what, ty) = self.key(entity)?;
         let keys: Vec<_> = members.iter().map(|key| self.literal(key, &ty, &what)).collect();
         let keys: Vec<_> = keys.into_iter().collect::<Option<_>>()?;
         Some(Expected::Members { segment, keys: keys.iter().map(literal_text).collect() })
     }
 
+    /// Rows of sources make no canonical rows until an identity is run.
+    fn check_given_rows(&mut self, entity: EntityId, test: &Spanned<String>) -> Option<()> {
+        let entity = &self.catalogue.entities[entity.0];
+        if !entity.stitched {
+            return Some(());
+        }
+        let message =
+            format!("test `{}`: `{}` is made of an identity, which is not run on given rows", test.value, entity.name);
+        self.invalid(
+            test.span,
+            message,
+            "write an invariant instead: `subset`, `disjoint`, `size`, `not_null` or `unique`",
+        )
+    }
+
     fn values(
         &mut self,
+        name: &Spanned<String>,
         entity: &Spanned<String>,
         field: Option<&Spanned<String>>,
         rows: &Entries<ExpectedRow>,
     ) -> Option<Expected> {
         let entity = self.entity(entity)?;
+        self.check_given_rows(entity, name)?;
         let (what, ty) = self.key(entity)?;
         let mut fields = Vec::new();
         let mut values = Vec::new();

@@ -4,6 +4,7 @@ use crate::{Diagnostic, Winner};
 
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape};
+use super::golden::{GoldenFieldDecl, HouseholdsDecl};
 use super::language::Word;
 use super::matching::IdentityRuleDecl;
 use super::node::{Node, NodeKind, Spanned};
@@ -28,6 +29,15 @@ decl! {
         limits: Option<IdentityLimitsDecl>,
         /// Links that are set and forbidden by hand. They win over everything else.
         overrides: Option<OverridesDecl>,
+        /// What a canonical row has of its records, by the name of a column: an identifier's, one of `columns:` of the
+        /// sources, or one that the sources have. The value is the rule that chooses the record whose value it is, a
+        /// list of rules of which each decides where those before leave several, an aggregate, or a group of fields that
+        /// one record gives together. `most_recent`: the record that was written last, by `updated_at`; `first_seen`: the
+        /// one that has been there for most runs; `most_frequent`: the value that most records have; `longest`: the
+        /// longest text; `source_priority`. Null and blank values are never chosen.
+        golden_record: Option<Entries<GoldenFieldDecl>>,
+        /// Which customers live together. It needs a golden record.
+        households: Option<HouseholdsDecl>,
     }
 
     /// The id of a cluster, which stays from run to run.

@@ -105,16 +105,19 @@ decl! {
         label: Option<Spanned<String>>,
     }
 
-    /// What segments and syncs are about: one row per primary key.
+    /// What segments and syncs are about: one row per primary key. It has a `source` and a `primary_key`, or an `identity`.
     EntityDecl {
         /// Its name.
         name: Spanned<String>,
         /// What a marketer calls it.
         label: Option<Spanned<String>>,
         /// The source of its rows.
-        source: Spanned<String>,
+        source: Option<Spanned<String>>,
         /// The column that tells its rows apart.
-        primary_key: Spanned<String>,
+        primary_key: Option<Spanned<String>>,
+        /// The identity whose canonical rows are its rows: the primary key is the canonical id, the columns are the fields
+        /// of the golden record.
+        identity: Option<Spanned<String>>,
         /// The source has many rows per primary key: the entity is the distinct keys and has no other column.
         distinct: Option<Spanned<bool>>,
         /// The ways to other entities.
@@ -146,8 +149,11 @@ decl! {
         name: Spanned<String>,
         /// The source of its rows.
         source: Spanned<String>,
-        /// The column with the entity's primary key.
-        key: Spanned<String>,
+        /// The column with the entity's primary key, or with that of a record of `record_of`. Left out where the entity is
+        /// made of an identity and the event's source is one of the identity's.
+        key: Option<Spanned<String>>,
+        /// Where the entity is made of an identity: the source of the identity whose primary key is in `key`.
+        record_of: Option<Spanned<String>>,
         /// The column with the instant, or the day.
         at: Spanned<String>,
         /// The ways to entities; all are many to one.

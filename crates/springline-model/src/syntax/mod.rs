@@ -6,6 +6,7 @@ mod budget;
 mod condition;
 mod decl;
 mod decode;
+mod golden;
 mod identity;
 mod language;
 mod lock;
@@ -26,6 +27,9 @@ pub(crate) use condition::{
     condition_shapes,
 };
 pub(crate) use decode::{Decode, Entries, Item, KeyShape, MappingShape, Shape, Value, wrong_shape};
+pub(crate) use golden::{
+    GoldenAggregate, GoldenFieldDecl, GoldenGroupDecl, HouseholdsDecl, RuleDecl, SurvivorWord, SurvivorshipDecl,
+};
 pub(crate) use identity::{
     BlockedDecl, CanonicalIdDecl, IdentifierDecl, IdentityDecl, IdentitySourceDecl, Normalize, NormalizeStep,
 };

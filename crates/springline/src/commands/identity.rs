@@ -34,7 +34,8 @@ fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Identity, Failur
     all.iter().find(|identity| identity.name == name).ok_or_else(|| unknown("identity", name, known))
 }
 
-fn show(report: &IdentityReport) {
+/// What a run came to, in one line.
+pub(crate) fn headline(report: &IdentityReport) {
     let (records, clusters) = (counted(report.records, "record"), counted(report.clusters, "cluster"));
     anstream::println!(
         "identity {}, run {} as of {}: {records} in {clusters}",
@@ -42,6 +43,10 @@ fn show(report: &IdentityReport) {
         report.run,
         report.as_of
     );
+}
+
+fn show(report: &IdentityReport) {
+    headline(report);
     anstream::println!(
         "{} alone; of a cluster's records the median is {}, 99 of 100 have at most {}, the largest {}",
         thousands(report.singletons),

@@ -1,7 +1,8 @@
 //! `springline run`: all fields and segments of the entities, and who entered and left when.
 
 use serde_json::json;
-use springline_model::{EntityId, Project};
+use springline_model::{EntityId, Identity, Project};
+use springline_plan::Hashing;
 use springline_run::EntityRun;
 
 use crate::cli::{Format, Global};
@@ -13,12 +14,27 @@ pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -
     let workplace = Workplace::new(global)?;
     let chosen = chosen(workplace.project(), names)?;
     let session = workplace.session().await?;
+    let mut identities = Vec::new();
+    // A run at an earlier instant mends what was kept of it; who is who is known as of now.
+    for identity in resolved(workplace.project(), &chosen).into_iter().filter(|_| !backfill) {
+        let report = springline_run::run_identity(&session, identity, Hashing { salt: 0, space: None }).await?;
+        if global.format == Format::Text {
+            super::identity::headline(&report);
+        }
+        identities.push(report);
+    }
     let mut runs = Vec::new();
     for entity in chosen {
         runs.push(springline_run::run_entity(&session, entity, backfill).await?);
     }
     match global.format {
-        Format::Json => anstream::println!("{:#}", json!({ "as_of": session.as_of.to_string(), "entities": runs })),
+        Format::Json => {
+            let mut all = json!({ "as_of": session.as_of.to_string(), "entities": runs });
+            if !identities.is_empty() {
+                all["identities"] = json!(identities);
+            }
+            anstream::println!("{all:#}");
+        }
         Format::Text => {
             for run in &runs {
                 show(run);
@@ -61,6 +77,13 @@ fn chosen(project: &Project, names: &[String]) -> Result<Vec<EntityId>, Failure>
     let wanted =
         |id: EntityId| if names.is_empty() { has_segments(id) } else { names.contains(&project.entity(id).name) };
     Ok((0..entities.len()).map(EntityId).filter(|id| wanted(*id)).collect())
+}
+
+/// The identities that these entities are made of, in the order of the project.
+fn resolved<'p>(project: &'p Project, entities: &[EntityId]) -> Vec<&'p Identity> {
+    let of: Vec<&str> =
+        entities.iter().filter_map(|id| project.identity_of(*id)).map(|identity| identity.name.as_str()).collect();
+    project.identities.iter().filter(|identity| of.contains(&identity.name.as_str())).collect()
 }
 
 /// The sizes of an entity's segments.
