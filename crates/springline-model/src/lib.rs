@@ -23,14 +23,15 @@ mod spelling;
 mod syntax;
 mod uses;
 
-pub use check::{Checked, Outline, check, check_with};
+pub use check::{Checked, Outline, check, check_changed, check_with};
 pub use delivery::{
     Alert, AlertReason, Audit, Destination, Guards, Limit, Mapping, Mode, Nulls, Removal, Retention, StatePlace, Sync,
 };
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use identity::{
-    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind, Winner,
+    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, OnViolation,
+    RuleKind, Winner,
 };
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use matching::{Comparison, LABEL_ANSWER, LABEL_COLUMNS, Link, Matching, Measure, Method};

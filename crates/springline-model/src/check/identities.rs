@@ -10,8 +10,8 @@ use crate::syntax::{
     NormalizeStep, RuleType, Spanned,
 };
 use crate::{
-    CanonicalId, Code, Diagnostic, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, RuleKind,
-    SourceMap, Span, ValueExpr, Winner,
+    CanonicalId, Code, Diagnostic, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS, OnViolation,
+    RuleKind, SourceMap, Span, ValueExpr, Winner,
 };
 
 use super::attributes::Attributes;
@@ -56,7 +56,8 @@ pub(super) fn identity(
     let identifiers: Vec<_> = decls.into_iter().map(|decl| context.identifier(decl)).collect();
     let records: Vec<_> = decl.sources.into_iter().map(|source| context.source(source, &names)).collect();
     let rules = context.rules(decl.rules, &identifiers, &records);
-    let max_cluster_size = decl.limits.and_then(|limits| limits.max_cluster_size);
+    let limits = decl.limits.map(|limits| (limits.max_cluster_size, limits.on_violation));
+    let (max_cluster_size, on_violation) = limits.unwrap_or_default();
     context.positive("max_cluster_size", max_cluster_size.as_ref());
     let overrides = decl.overrides.and_then(|overrides| context.overrides(&overrides.source));
     context.check_given(&name, &identifiers, &records);
@@ -69,6 +70,7 @@ pub(super) fn identity(
         sources: records.into_iter().collect::<Option<_>>()?,
         rules,
         max_cluster_size: max_cluster_size.map(|size| size.value),
+        on_violation: on_violation.map_or(OnViolation::Quarantine, |word| word.value),
         overrides,
         span: name.span,
     })
