@@ -2,6 +2,7 @@
 //! ids everywhere.
 
 mod ask;
+mod command;
 mod components;
 mod world;
 

@@ -225,8 +225,9 @@ impl Run<'_> {
         if clusters == 0 {
             return Ok(());
         }
+        let exceed = if clusters == 1 { "cluster exceeds" } else { "clusters exceed" };
         self.refuse(format!(
-            "{clusters} clusters exceed a limit, such as those of {}; nothing was changed. Raise the limit, block or \
+            "{clusters} {exceed} a limit, such as that of {}; nothing was changed. Raise the limit, block or \
              quarantine the values that link too much, or write `on_violation: quarantine` to leave them out",
             examples.join(", ")
         ))
@@ -316,11 +317,12 @@ impl Run<'_> {
                 return Ok(before);
             }
             self.step(&plan.advance(before, after)).await?;
-            let Some(over) = plan.settled_over(before, after) else { return Ok(after) };
-            self.step(&over).await?;
-            if self.count(plan.over_count()).await? == 0 {
+            let Some((count, over)) = plan.settled_over(before, after) else { return Ok(after) };
+            // Mostly none is over: which they are is then not asked.
+            if self.count(count).await? == 0 {
                 return Ok(after);
             }
+            self.step(&over).await?;
             let which = match attempt {
                 0 => Rejecting::Conflicting,
                 1..=REJECTIONS => Rejecting::Widest,

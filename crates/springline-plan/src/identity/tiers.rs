@@ -39,12 +39,17 @@ impl Rejecting {
 impl IdentityPlan<'_> {
     /// The clusters that exceed a limit, or hold what is kept apart by hand: `cluster`. None if there is no limit.
     pub fn over(&self) -> Option<Step> {
-        self.over_of(LINKS, CLUSTERS, None)
+        self.over_of(LINKS, CLUSTERS, None).map(|(ctes, select)| self.replace(OVER, with(ctes, select)))
     }
 
-    /// The same of clusters that are solved apart; only those that have become larger.
-    pub fn settled_over(&self, before: u32, after: u32) -> Option<Step> {
-        self.over_of(HARD, settled_table(after), Some(settled_table(before)))
+    /// How many clusters that are solved apart exceed a limit (`rows`), of those that have become larger, and the step
+    /// that keeps which. None if there is no limit.
+    pub fn settled_over(&self, before: u32, after: u32) -> Option<(Query, Step)> {
+        let (ctes, select) = self.over_of(HARD, settled_table(after), Some(settled_table(before)))?;
+        let mut counted = ctes.clone();
+        counted.push(step("over_limits", select.clone()));
+        let count = Select::new(from_cte("over_limits", "o"), vec![output("rows", rows())]);
+        Some((with(counted, count), self.replace(OVER, with(ctes, select))))
     }
 
     /// How many clusters exceed a limit: `rows`.
@@ -52,7 +57,7 @@ impl IdentityPlan<'_> {
         count_of(&self.work(OVER))
     }
 
-    fn over_of(&self, links: &str, clusters: &str, before: Option<&str>) -> Option<Step> {
+    fn over_of(&self, links: &str, clusters: &str, before: Option<&str>) -> Option<(Vec<Cte>, Select)> {
         let node = || number("c", "v");
         let cluster = || output("cluster", number("c", "rep"));
         let mut found = self.over_limits(links, clusters);
@@ -73,7 +78,7 @@ impl IdentityPlan<'_> {
             ctes.push(step("grown", grown));
             select.joins.push(inner(from_cte("grown", "g"), equal(number("d", "cluster"), number("g", "cluster"))));
         }
-        Some(self.replace(OVER, with(ctes, select)))
+        Some((ctes, select))
     }
 
     /// The clusters that exceed a limit: `cluster`; one select per kind of limit.

@@ -180,6 +180,8 @@ pub async fn explain_records(
         }
     }
     let pairs = ask.pairs(ask.plan.pairs_between(id, other, MOST_LISTED)).await?;
+    let mut pairs: Vec<_> = pairs.into_iter().map(|(a, b)| if b < a { (b, a) } else { (a, b) }).collect();
+    pairs.sort();
     explained.kept_apart = pairs.iter().map(|(a, b)| [ask.shown(a), ask.shown(b)]).collect();
     Ok(explained)
 }

@@ -47,14 +47,14 @@ pub(super) fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Ident
 fn show(report: &IdentityReport) {
     let (records, clusters) = (counted(report.records, "record"), counted(report.clusters, "cluster"));
     anstream::println!(
-        "identity {}, run {} as of {}: {records} in {clusters}",
+        "identity {}, run {} as of {}: {records} in {clusters}, {} fewer",
         report.identity,
         report.run,
-        report.as_of
+        report.as_of,
+        percent(report.deduplication_rate)
     );
     anstream::println!(
-        "{} fewer than records; {} alone; of a cluster's records the median is {}, 99 of 100 have at most {}, the largest {}",
-        percent(report.deduplication_rate),
+        "{} alone; of a cluster's records the median is {}, 99 of 100 have at most {}, the largest {}",
         thousands(report.singletons),
         thousands(report.size_p50),
         thousands(report.size_p99),
