@@ -136,7 +136,6 @@ impl IdentityPlan<'_> {
         query(Select {
             distinct: true,
             filter: Some(merged),
-            order_by: vec![rising(word("a", "old_id"))],
             ..Select::new(from_table(&self.aliases(), "a"), vec![output("old_id", word("a", "old_id"))])
         })
     }

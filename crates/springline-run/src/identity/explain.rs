@@ -203,6 +203,7 @@ pub async fn audit_cluster(
     for batch in session.small(ask.plan.ids_before(&canonical_id)).await? {
         ids_before.extend(texts(&batch, "old_id")?.into_iter().flatten());
     }
+    ids_before.sort();
     let mut bridges: HashMap<usize, Vec<usize>> = cluster.graph().bridges().into_iter().collect();
     let pieces = cluster.evidence.iter().enumerate();
     let evidence = pieces.filter(|(_, piece)| piece.records.len() > 1).map(|(place, piece)| Holding {
