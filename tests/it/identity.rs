@@ -4,6 +4,7 @@
 mod ask;
 mod command;
 mod components;
+mod matching;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

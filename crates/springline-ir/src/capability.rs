@@ -13,6 +13,10 @@ pub struct Capabilities {
     pub analyze: bool,
     /// `FunctionId::EACH` can be printed: one row becomes several.
     pub each: bool,
+    /// `FunctionId::LEVENSHTEIN` can be printed.
+    pub levenshtein: bool,
+    /// `FunctionId::JARO_WINKLER` can be printed.
+    pub jaro_winkler: bool,
     /// An aggregate may look at the order of its rows: `first`, `last`, `nth`, `most_frequent` and `array_agg` can be
     /// printed. Where not, the plan numbers the rows in a step before.
     pub ordered: bool,

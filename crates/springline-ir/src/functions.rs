@@ -228,6 +228,12 @@ functions! {
     LONG_HASH = "long_hash", Internal, "long_hash(string) -> integer", string_to_integer, Propagates,
         "The first 60 bits of the MD5 of the UTF-8 bytes as a whole number: the same for the same text, everywhere and for ever.",
         [];
+    LEVENSHTEIN = "levenshtein", Internal, "levenshtein(string, string) -> integer", two_texts_to_integer, Propagates,
+        "How many characters must be changed, added or taken out to make the one the other, of the first 255 of each.",
+        [];
+    JARO_WINKLER = "jaro_winkler", Internal, "jaro_winkler(string, string) -> float", two_texts_to_float, Propagates,
+        "The similarity of Jaro and Winkler, from 0 to 1 for equal texts.",
+        [];
     TEXT = "text", Internal, "text(a) -> string", any_to_string, Propagates,
         "The value as text, one form per value: decimals with their scale, days as YYYY-MM-DD, instants as YYYY-MM-DDTHH:MM:SS.ffffffZ.",
         [];

@@ -49,6 +49,14 @@ pub(crate) fn string_to_integer(args: &[Type]) -> Option<Type> {
     (args.len() == 1 && all_strings(args)).then_some(Type::Integer)
 }
 
+pub(crate) fn two_texts_to_integer(args: &[Type]) -> Option<Type> {
+    (args.len() == 2 && all_strings(args)).then_some(Type::Integer)
+}
+
+pub(crate) fn two_texts_to_float(args: &[Type]) -> Option<Type> {
+    (args.len() == 2 && all_strings(args)).then_some(Type::Float)
+}
+
 fn all_strings(args: &[Type]) -> bool {
     args.iter().all(|t| *t == Type::String)
 }

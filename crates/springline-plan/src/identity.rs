@@ -8,6 +8,7 @@ mod canonical;
 mod components;
 mod evidence;
 mod figures;
+mod matching;
 mod overrides;
 mod records;
 mod tiers;
@@ -27,6 +28,7 @@ use crate::{Context, Step};
 
 pub use components::Components;
 pub use figures::resolution_columns;
+pub use matching::{MatchingPlan, SCORE_UNIT, Scoring, level_name};
 pub use tiers::Rejecting;
 
 /// How the nodes of records and values are made.
@@ -122,7 +124,7 @@ impl<'a> IdentityPlan<'a> {
 
     /// Removes the working tables beside those of the components.
     pub fn cleanup(&self) -> Vec<Step> {
-        WORKING.iter().map(|what| drop_table(&self.name(what), self.work(what))).collect()
+        WORKING.iter().chain(matching::WORKING).map(|what| drop_table(&self.name(what), self.work(what))).collect()
     }
 
     fn work(&self, what: &str) -> TableName {

@@ -41,7 +41,9 @@ pub use explain::{
 };
 pub use freshness::freshness;
 pub use history::{between, segment_sizes, stays};
-pub use identity::{Components, Hashing, IdentityPlan, Rejecting, resolution_columns};
+pub use identity::{
+    Components, Hashing, IdentityPlan, MatchingPlan, Rejecting, SCORE_UNIT, Scoring, level_name, resolution_columns,
+};
 pub use intervals::MembershipPlan;
 pub use lease::{end_holds, holds, lease_columns, lease_table};
 pub use members::{Ground, Position, RunPlan, ground, run};

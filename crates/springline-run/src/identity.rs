@@ -4,11 +4,14 @@
 //! statement.
 
 mod components;
+mod em;
 mod explain;
 mod graph;
+mod matching;
 mod report;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -79,7 +82,8 @@ async fn exclusively<T>(
     let lease = Lease::take(session, owner, table, last, wait).await?;
     let (value, lease) = lease
         .hold(async {
-            let mut run = Run { session, identity, started: Instant::now(), statements: 0, rounds: 0, tables: 0 };
+            let (started, pairs) = (Instant::now(), BTreeMap::new());
+            let mut run = Run { session, identity, started, statements: 0, rounds: 0, tables: 0, pairs };
             let done = work(&mut run, &mut plan).await;
             // What is there for the run alone goes, however the run ends; why it ended matters more.
             let cleaned = clean(session, &plan, run.tables).await;
@@ -126,6 +130,8 @@ struct Run<'a> {
     rounds: u64,
     /// The most tables that rounds have made.
     tables: u32,
+    /// How many pairs each probabilistic rule compared.
+    pairs: BTreeMap<String, u64>,
 }
 
 /// What came of linking.
@@ -180,6 +186,9 @@ impl Run<'_> {
         self.all(&plan.switch(run, solved_apart)).await?;
         // That which records it counts too.
         figures.whole("limit_hits", limit_hits);
+        for (rule, pairs) in &self.pairs {
+            figures.whole(&report::of_rule(rule, "pairs"), *pairs);
+        }
         figures.whole("rounds", self.rounds);
         figures.whole("statements", self.statements + 1);
         figures.whole("milliseconds", u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -190,7 +199,9 @@ impl Run<'_> {
     /// Every record with its cluster, in the plan's table of members.
     async fn link(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Linked, RunError> {
         self.inputs(plan).await?;
-        self.all(&[plan.links(), plan.all_edges()]).await?;
+        self.step(&plan.links()).await?;
+        self.matchings(plan).await?;
+        self.step(&plan.all_edges()).await?;
         let mut limit_hits = 0;
         let mut settled = None;
         let clustered = self.solve(plan).await?;
@@ -294,15 +305,15 @@ impl Run<'_> {
                 before += 1;
             }
         }
+        // One without links costs no statement.
         self.statements += 1;
         let mut linking = Vec::new();
         for batch in self.session.small(plan.links_apart()).await? {
             linking.extend(numbers(&batch, "identifier")?);
         }
-        // One without links costs no statement.
-        for (identifier, place) in (0..self.identity.identifiers.len()).zip(1..) {
-            if linking.contains(&place) {
-                before = self.tier(plan, identifier, before).await?;
+        for tier in plan.tiers() {
+            if linking.contains(&(tier as u64 + 1)) {
+                before = self.tier(plan, tier, before).await?;
             }
         }
         Ok(before)
@@ -330,8 +341,10 @@ impl Run<'_> {
             };
             self.step(&plan.reject(which, identifier, before, after)).await?;
         }
-        let name = self.identity.identifiers.get(identifier).map_or("", |i| i.name.as_str());
-        self.refuse(format!("clusters exceed a limit though all values of identifier `{name}` are left out"))
+        let identifiers = self.identity.identifiers.iter().map(|identifier| &identifier.name);
+        let name = identifiers.chain(self.identity.rules.iter().map(|rule| &rule.name)).nth(identifier);
+        let name = name.map_or("", String::as_str);
+        self.refuse(format!("clusters exceed a limit though all links of `{name}` are left out"))
     }
 
     /// The number of this run: one more than that of the last.

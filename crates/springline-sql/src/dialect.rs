@@ -121,6 +121,8 @@ impl Dialect {
             add_column: self.shells.contains_key("add_column"),
             analyze: self.shells.contains_key("analyze"),
             each: self.unsupported(FunctionId::EACH).is_none(),
+            levenshtein: self.unsupported(FunctionId::LEVENSHTEIN).is_none(),
+            jaro_winkler: self.unsupported(FunctionId::JARO_WINKLER).is_none(),
             ordered: self.unsupported(FunctionId::FIRST).is_none(),
             max_columns: self.max_columns,
         }

@@ -161,6 +161,8 @@ fn cases() -> Vec<Case> {
     add("json_text", call(F::JSON_TEXT, vec![Expr::null(Type::Json), text("a.0")]));
     add("stable_hash", call(F::STABLE_HASH, vec![column("name")]));
     add("long_hash", call(F::LONG_HASH, vec![column("name")]));
+    add("levenshtein", call(F::LEVENSHTEIN, vec![column("name"), text("Anne")]));
+    add("jaro_winkler", call(F::JARO_WINKLER, vec![column("name"), text("Anne")]));
     add("percent_rank", call(F::PERCENT_RANK, vec![]));
     for function in [F::SUM, F::COUNT, F::AVG, F::MIN, F::MAX] {
         let Expr { kind: ExprKind::Window(mut window), ty } = window(function, vec![column("money")], Type::Integer)

@@ -16,12 +16,20 @@ use springline_tests::{Server, servers};
 use springline_warehouse::{Column, TargetConfig, Warehouse, connect};
 use tempfile::TempDir;
 
-/// The tables of all cases; every column is text.
-const TABLES: [(&str, &[&str]); 3] = [
+/// The tables of all cases; every column is text but for [`type_of`].
+const TABLES: [(&str, &[&str]); 6] = [
     ("crm", &["id", "email", "user_id", "address"]),
     ("web", &["id", "email", "anonymous_id"]),
+    ("shop", &["id", "card", "given_name", "surname", "birth_date", "postcode"]),
+    ("club", &["id", "card", "given_name", "surname", "birth_date", "postcode"]),
+    ("labelled", &["source", "record", "other_source", "other_record", "same"]),
     ("by_hand", &["action", "source", "record", "other_source", "other_record"]),
 ];
+
+/// All columns are text but for the answer of a label.
+fn type_of(column: &str) -> &'static str {
+    if column == "same" { "boolean" } else { "string" }
+}
 
 pub const PLAIN: Hashing = Hashing { salt: 0, space: None };
 
@@ -51,7 +59,7 @@ pub fn project(identity: &str) -> String {
     let sources: Vec<String> = TABLES
         .iter()
         .map(|(table, columns)| {
-            let columns: Vec<String> = columns.iter().map(|column| format!("{column}: string")).collect();
+            let columns: Vec<String> = columns.iter().map(|column| format!("{column}: {}", type_of(column))).collect();
             let columns = columns.join(", ");
             format!("  - {{ name: {table}, table: {table}, columns: {{ {columns} }} }}\n")
         })
@@ -139,7 +147,8 @@ impl World {
     }
 
     fn files(&self) -> TargetConfig {
-        let column = |name: &&str| Column { name: (*name).to_owned(), data_type: DataType::Utf8, nullable: true };
+        let data_type = |name: &str| if type_of(name) == "boolean" { DataType::Boolean } else { DataType::Utf8 };
+        let column = |name: &&str| Column { name: (*name).to_owned(), data_type: data_type(name), nullable: true };
         let declared =
             TABLES.iter().map(|(table, columns)| (vec![(*table).to_owned()], columns.iter().map(column).collect()));
         TargetConfig {
@@ -210,6 +219,10 @@ impl World {
         let mut all: Vec<Record> = self.query(sql).await.into_iter().map(record).collect();
         all.sort();
         all
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        self.warehouse().execute(sql).await.unwrap_or_else(|e| panic!("{}: {sql}: {e}", self.name));
     }
 
     /// The rows of a result as texts, a null as an empty one.

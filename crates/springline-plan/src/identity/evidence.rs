@@ -10,7 +10,7 @@ use super::overrides::{EXCLUDE, INCLUDE};
 use super::records::BLOCKED;
 use super::{
     INPUTS, IdentityPlan, LINKS, MEMBERS, PAIRS, REJECTED, case, distinct_of, inner, largest, left, number, numbers,
-    rows, step, whole, with, word,
+    rows, step, union, whole, with, word,
 };
 use crate::Step;
 use crate::build::{column, output};
@@ -23,8 +23,12 @@ const QUARANTINED: &str = "quarantined";
 /// A value would have made a cluster exceed a limit.
 const REJECTED_VALUE: &str = "rejected";
 
+/// No rule links by values of identifiers.
+const NO_RULE: &str = "no_rule";
+
 /// The columns of the links: why a value links nothing (`reason`) is null where it may link; `value` is there where it
-/// does, or would if it were not blocked, and so is `hash`, but for blocked ones.
+/// does, or would if it were not blocked, and so is `hash`, but for blocked ones. What a probabilistic rule links has the
+/// rule's name as `identifier`, no value, and a `hash` that its two records share.
 pub(super) fn link_columns() -> Vec<ColumnDef> {
     let mut columns: Vec<_> = ["source", "record", "identifier", "value"].map(|name| define(name, Type::String)).into();
     columns.extend(numbers(&["hash"]));
@@ -77,19 +81,48 @@ impl IdentityPlan<'_> {
             joins.push(left(from_cte("left_out", "x"), same("x")));
             reasons.push((is_not_null(number("x", "hash")), text(REJECTED_VALUE)));
         }
-        let names = self.identity.identifiers.iter().zip(1..);
-        let names =
-            names.map(|(identifier, place)| (equal(number("i", "identifier"), whole(place)), text(&identifier.name)));
-        let columns = vec![
-            output("source", word("i", "source")),
-            output("record", word("i", "record")),
-            output("identifier", case(names.collect(), None, Type::String)),
-            output("value", word("i", "value")),
-            output("hash", number("i", "hash")),
-            output("reason", case(reasons, None, Type::String)),
-            output("run", super::limit_of(run)),
-        ];
-        with(ctes, Select { joins, ..Select::new(self.table(INPUTS, "i"), columns) })
+        let otherwise = (!self.is_deterministic()).then(|| text(NO_RULE));
+        let row = |of: &str, record: &str, value, hash, reason| {
+            vec![
+                output("source", word(record, "source")),
+                output("record", word(record, "record")),
+                output("identifier", self.name_of(of)),
+                output("value", value),
+                output("hash", hash),
+                output("reason", reason),
+                output("run", super::limit_of(run)),
+            ]
+        };
+        let reason = case(reasons, otherwise, Type::String);
+        let columns = row("i", "i", word("i", "value"), number("i", "hash"), reason);
+        let values = Select { joins, ..Select::new(self.table(INPUTS, "i"), columns) };
+        if self.matchings().is_empty() {
+            return with(ctes, values);
+        }
+        // What a probabilistic rule links shares a value of its own, whose numbers are below zero.
+        let hash = Expr::call(FunctionId::SUBTRACT, vec![whole(0), number("m", "hash")], Type::Integer);
+        let mut joins = vec![inner(self.table(MEMBERS, "n"), equal(number("m", "node"), number("n", "node")))];
+        let mut reason = Expr::null(Type::String);
+        if solved_apart {
+            joins.push(left(from_cte("left_out", "x"), equal(number("m", "hash"), number("x", "hash"))));
+            reason = case(vec![(is_not_null(number("x", "hash")), text(REJECTED_VALUE))], None, Type::String);
+        }
+        let matches = Select {
+            joins,
+            filter: Some(Expr::compare(FunctionId::LT, number("m", "hash"), whole(0))),
+            ..Select::new(self.table(LINKS, "m"), row("m", "n", Expr::null(Type::String), hash, reason))
+        };
+        ctes.push(union("all_links", vec![values, matches]));
+        let columns = link_columns().into_iter().map(|c| output(&c.name, column("a", &c.name, c.ty))).collect();
+        with(ctes, Select::new(from_cte("all_links", "a"), columns))
+    }
+
+    /// The name of the identifier or rule at a place: rules come after identifiers.
+    fn name_of(&self, alias: &str) -> RelExpr {
+        let rules = self.identity.rules.iter().map(|rule| &rule.name);
+        let names = self.identity.identifiers.iter().map(|identifier| &identifier.name).chain(rules).zip(1..);
+        let names = names.map(|(name, place)| (equal(number(alias, "identifier"), whole(place)), text(name)));
+        case(names.collect(), None, Type::String)
     }
 
     fn kept_pairs(&self, run: u64) -> Query {

@@ -3,8 +3,8 @@
 use springline_ir::{Body, ColumnDef, Expr, FunctionId, Query, RelExpr, Select, Type};
 
 use super::{
-    INPUTS, IdentityPlan, LINKS, MOVED, NEXT, REJECTED, differ, distinct, distinct_of, inner, largest, left, more,
-    number, numbers, rows, smallest, step, whole, with, word,
+    INPUTS, IdentityPlan, LINKS, MOVED, NEXT, REJECTED, differ, distinct, distinct_of, inner, largest, left, limit_of,
+    more, number, numbers, rows, smallest, step, whole, with, word,
 };
 use crate::build::{column, output};
 use crate::intervals::{both, equal, is_not_null, is_null, text};
@@ -25,8 +25,9 @@ impl IdentityPlan<'_> {
     /// values were left out. Per identifier: `given` (records whose source gives it), `usable`, `dropped.<reason>`,
     /// `quarantined_values` and `quarantined_records` (on too many records), `linked` (records that share a value with
     /// another), `only_linked` (those of them that share no value of another identifier: they would be alone without this
-    /// one), `rejected_values`, `rejected_links` and `rejected_links.<reason>` (that of [`Rejecting`]). Of the whole: `merges`, `splits`, `known` (records that were there
-    /// before) and `changed` (those of them whose id has changed).
+    /// one), `rejected_values`, `rejected_links` and `rejected_links.<reason>` (that of [`super::Rejecting`]). Of the whole:
+    /// `merges`, `splits`, `known` (records that were there before), `changed` (those of them whose id has changed) and
+    /// `linked`. Rules have the places after those of the identifiers.
     pub fn figures(&self, solved_apart: bool) -> Query {
         let counted = |alias: &str, figure: RelExpr, value| {
             vec![output("identifier", number(alias, "identifier")), output("figure", figure), output("value", value)]
@@ -95,6 +96,19 @@ impl IdentityPlan<'_> {
             columns: vec![output("identifier", smallest(place()))],
             ..linked.clone()
         };
+        // The same of all identifiers together, which is what a deterministic rule links.
+        let identifiers = limit_of(self.identity.identifiers.len() as u64);
+        let of_identifiers = Expr::compare(FunctionId::LE, number("l", "identifier"), identifiers);
+        selects.push(Select {
+            filter: linked.filter.clone().map(|filter| both(filter, of_identifiers)),
+            group_by: Vec::new(),
+            columns: vec![
+                output("identifier", whole(0)),
+                output("figure", text("linked")),
+                output("value", records("l")),
+            ],
+            ..linked.clone()
+        });
         selects.push(linked);
         selects.push(Select {
             group_by: per("o"),

@@ -7,7 +7,7 @@ use springline_model::{Identifier, IdentitySource, Leaf, ValueExpr};
 use super::evidence::kept_value;
 use super::{
     CLUSTERS, INPUTS, IdentityPlan, LINKS, MEMBERS, case, differ, distinct_of, inner, largest, left, less, limit_of,
-    number, rows, smallest, step, union, whole, with, word,
+    more, number, rows, smallest, step, union, whole, with, word,
 };
 use crate::Step;
 use crate::build::{column, output};
@@ -70,21 +70,24 @@ impl IdentityPlan<'_> {
     /// The text of an identifier's columns in one source.
     fn given(&self, records: &IdentitySource, place: usize) -> Vec<Select> {
         let source = self.context.project.source(records.source);
-        let as_text = |name: &str| {
-            let ty = source.column(name).map_or(Type::String, |c| c.ty.clone());
-            let value = column("s", name, ty.clone());
-            if ty == Type::String { value } else { Expr::call(FunctionId::TEXT, vec![value], Type::String) }
-        };
         let columns = records.identifiers.iter().filter(|(given, _)| *given == place);
         let select = |name: &str| {
             let columns = vec![
                 output("source", text(&source.name)),
-                output("record", as_text(&records.primary_key)),
-                output("given", as_text(name)),
+                output("record", self.column_text(records, &records.primary_key)),
+                output("given", self.column_text(records, name)),
             ];
             Select::new(from_table(&source.table, "s"), columns)
         };
         columns.map(|(_, name)| select(name)).collect()
+    }
+
+    /// A column of a source, called `s`, as text.
+    pub(super) fn column_text(&self, records: &IdentitySource, name: &str) -> RelExpr {
+        let source = self.context.project.source(records.source);
+        let ty = source.column(name).map_or(Type::String, |c| c.ty.clone());
+        let value = column("s", name, ty.clone());
+        if ty == Type::String { value } else { Expr::call(FunctionId::TEXT, vec![value], Type::String) }
     }
 
     /// What must not be: records without a primary key (`keyless`), and hashes of several records (`records`) or values
@@ -155,7 +158,7 @@ impl IdentityPlan<'_> {
     /// The edges of all links, and those that are set by hand, as those of round 1 of the components.
     pub fn all_edges(&self) -> Step {
         let links = Select {
-            filter: Some(less(number("l", "hub"), number("l", "node"))),
+            filter: Expr::all([less(number("l", "hub"), number("l", "node"))].into_iter().chain(self.linking("l"))),
             ..Select::new(
                 self.table(LINKS, "l"),
                 vec![output("u", number("l", "hub")), output("v", number("l", "node"))],
@@ -164,6 +167,12 @@ impl IdentityPlan<'_> {
         let edges = std::iter::once(links).chain(self.included()).collect();
         let select = distinct_of("edges", &[("u", Type::Integer), ("v", Type::Integer)]);
         self.edges_step(with(vec![union("edges", edges)], select))
+    }
+
+    /// Values of identifiers link nothing where no rule says so; limits hold for them all the same.
+    fn linking(&self, alias: &str) -> Option<RelExpr> {
+        let identifiers = limit_of(self.identity.identifiers.len() as u64);
+        (!self.is_deterministic()).then(|| more(number(alias, "identifier"), identifiers))
     }
 
     pub(super) fn edges_step(&self, query: Query) -> Step {

@@ -69,6 +69,11 @@ pub enum Evidence {
         /// The value, masked unless it was asked for as it is.
         value: String,
     },
+    /// A probabilistic rule takes them for one.
+    Rule {
+        /// The rule.
+        rule: String,
+    },
     /// They were set to be one by hand.
     Override,
 }
@@ -345,7 +350,7 @@ impl<'a> Asking<'a> {
         let most = MOST_ROWS + 1;
         let records = self.records(self.plan.records_of(id, most)).await?;
         let mut cluster = Cluster { records, evidence: Vec::new() };
-        let mut by_value: BTreeMap<(String, u64), Piece> = BTreeMap::new();
+        let mut by_value: BTreeMap<(String, bool, u64), Piece> = BTreeMap::new();
         let mut rows = 0;
         for batch in self.session.small(self.plan.links_of(id, most)).await? {
             rows += batch.num_rows();
@@ -353,8 +358,12 @@ impl<'a> Asking<'a> {
             let values = values.zip(numbers(&batch, "hash")?);
             for (record, ((identifier, value), hash)) in names(&batch, "source", "record")?.iter().zip(values) {
                 let identifier = identifier.unwrap_or_default();
-                let piece = by_value.entry((identifier.clone(), hash)).or_insert_with(|| Piece {
-                    by: Evidence::Value { identifier, value: self.value(&value.unwrap_or_default()) },
+                let key = (identifier.clone(), value.is_none(), hash);
+                let piece = by_value.entry(key).or_insert_with(|| Piece {
+                    by: match value {
+                        Some(value) => Evidence::Value { identifier, value: self.value(&value) },
+                        None => Evidence::Rule { rule: identifier },
+                    },
                     records: Vec::new(),
                 });
                 piece.records.extend(cluster.place(record));

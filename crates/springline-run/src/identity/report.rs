@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
 use jiff::Timestamp;
 use serde::Serialize;
-use springline_model::Identity;
+use springline_model::{Identity, IdentityRule, RuleKind};
 
 use crate::RunError;
 use crate::records::{instants, numbers, texts};
@@ -100,6 +100,10 @@ pub struct RuleFigures {
     pub linked: u64,
     /// Their share of all records, from 0 to 1.
     pub match_rate: f64,
+    /// Pairs that it compared; none for a deterministic one.
+    pub pairs: Option<u64>,
+    /// Links that were left out because they would have made a cluster exceed a limit.
+    pub rejected_links: u64,
 }
 
 /// What an identifier linked.
@@ -176,7 +180,11 @@ impl Figures {
             for (place, (figure, value)) in numbers(batch, "identifier")?.into_iter().zip(named) {
                 let place = usize::try_from(place).unwrap_or(0).checked_sub(1);
                 let identifier = place.and_then(|place| identity.identifiers.get(place)).map(|i| i.name.clone());
-                self.values.insert((identifier, figure.unwrap_or_default()), value);
+                let rule = place.and_then(|place| place.checked_sub(identity.identifiers.len()));
+                let rule = rule.and_then(|place| identity.rules.get(place)).map(|rule| rule.name.as_str());
+                let figure = figure.unwrap_or_default();
+                let figure = rule.map_or_else(|| figure.clone(), |rule| of_rule(rule, &figure));
+                self.values.insert((identifier, figure), value);
             }
         }
         Ok(())
@@ -222,11 +230,13 @@ impl IdentityReport {
     pub(super) fn new(identity: &Identity, figures: Figures) -> Self {
         let whole = |figure: &str| figures.of(None, figure);
         let (records, singletons) = (whole("records"), whole("singletons"));
-        let linked = records - singletons.min(records);
-        let rule = |rule: &springline_model::IdentityRule| RuleFigures {
-            rule: rule.name.clone(),
-            linked,
-            match_rate: share(linked, records),
+        let rule = |rule: &IdentityRule| {
+            let of = |figure: &str| whole(&of_rule(&rule.name, figure));
+            let (linked, pairs, rejected_links) = match rule.kind {
+                RuleKind::Deterministic => (whole("linked"), None, 0),
+                RuleKind::Probabilistic(_) => (of("linked"), Some(of("pairs")), of("rejected_links")),
+            };
+            RuleFigures { rule: rule.name.clone(), linked, match_rate: share(linked, records), pairs, rejected_links }
         };
         IdentityReport {
             identity: identity.name.clone(),
@@ -250,6 +260,11 @@ impl IdentityReport {
             identifiers: identity.identifiers.iter().map(|i| of_identifier(&figures, &i.name, records)).collect(),
         }
     }
+}
+
+/// The name of a rule's figure among those of the whole.
+pub(super) fn of_rule(rule: &str, figure: &str) -> String {
+    format!("rule.{rule}.{figure}")
 }
 
 fn of_identifier(figures: &Figures, name: &str, records: u64) -> IdentifierFigures {

@@ -61,12 +61,13 @@ fn show(report: &IdentityReport) {
         thousands(report.size_max)
     );
     for rule in &report.rules {
-        anstream::println!(
-            "rule {}: {} linked ({})",
-            rule.rule,
-            counted(rule.linked, "record"),
-            percent(rule.match_rate)
-        );
+        let (linked, share) = (counted(rule.linked, "record"), percent(rule.match_rate));
+        let compared = rule.pairs.map(|pairs| format!(", {} compared", counted(pairs, "pair"))).unwrap_or_default();
+        let rejected = match rule.rejected_links {
+            0 => String::new(),
+            links => format!(", {} rejected", counted(links, "link")),
+        };
+        anstream::println!("rule {}: {linked} linked ({share}){compared}{rejected}", rule.rule);
     }
     let mut identifiers = table(&[
         "identifier",

@@ -143,6 +143,7 @@ fn show_explanation(explained: &Explanation) {
 fn evidence(by: &Evidence) -> String {
     match by {
         Evidence::Value { identifier, value } => format!("{identifier} {value}"),
+        Evidence::Rule { rule } => format!("rule {rule}"),
         Evidence::Override => "an override".to_owned(),
     }
 }

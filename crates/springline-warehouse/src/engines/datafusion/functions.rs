@@ -23,6 +23,12 @@ pub(crate) fn all() -> impl Iterator<Item = ScalarUDF> {
         Function::new("date_add", calendar::inputs, calendar::output, calendar::date_add),
         Function::new("json_text", |_| vec![DataType::Utf8, DataType::Utf8], |_| DataType::Utf8, texts::json_text),
         Function::new("hex_number", |_| vec![DataType::Utf8], |_| DataType::Int64, texts::hex_number),
+        Function::new(
+            "jaro_winkler",
+            |_| vec![DataType::Utf8, DataType::Utf8],
+            |_| DataType::Float64,
+            texts::jaro_winkler,
+        ),
         Function::new("list_percentile", lists::percentile_inputs, |_| DataType::Float64, lists::percentile),
         Function::new("list_head", lists::head_inputs, lists::head_output, lists::head),
     ];

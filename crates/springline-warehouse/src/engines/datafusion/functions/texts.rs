@@ -1,6 +1,6 @@
 //! Texts that hold something: JSON, and numbers in hexadecimal digits.
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray};
 use datafusion::common::{Result, exec_datafusion_err};
 use serde_json::{Number, Value};
 use std::sync::Arc;
@@ -50,4 +50,12 @@ pub(super) fn hex_number(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let [texts] = columns else { return Err(exec_datafusion_err!("hex_number takes one argument")) };
     let numbers = texts.as_string::<i32>().iter().map(|text| i64::from_str_radix(text?, 16).ok());
     Ok(Arc::new(numbers.collect::<Int64Array>()))
+}
+
+/// The similarity of Jaro and Winkler of two texts.
+pub(super) fn jaro_winkler(columns: &[ArrayRef]) -> Result<ArrayRef> {
+    let [a, b] = columns else { return Err(exec_datafusion_err!("jaro_winkler takes two arguments")) };
+    let pairs = a.as_string::<i32>().iter().zip(b.as_string::<i32>());
+    let similar = pairs.map(|(a, b)| Some(strsim::jaro_winkler(a?, b?)));
+    Ok(Arc::new(similar.collect::<Float64Array>()))
 }
