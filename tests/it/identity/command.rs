@@ -63,14 +63,48 @@ fn the_commands_of_identities_tell_why_and_show_no_value() {
     let none = call(&["explain", "crm:1", "crm:2", "--format", "json"]).exits(1).json();
     assert!(none["error"]["hint"].as_str().is_some_and(|hint| hint.contains("identity run people")), "{none}");
     let ran = text(&["run", "people", "--wait"]);
-    expect![].assert_eq(&ran);
+    expect![[r#"
+        identity people, run 1 as of 2024-06-30T00:00:00Z: 6 records in 2 clusters, 66.7% fewer
+        0 alone; of a cluster's records the median is 2, 99 of 100 have at most 4, the largest 4
+        ┌────────────┬───────┬────────┬────────┬────────────┬──────────┬─────────────┬─────────────────────────────┬─────────┐
+        │ identifier ┆ given ┆ usable ┆ linked ┆ match rate ┆ marginal ┆ quarantined ┆ rejected                    ┆ dropped │
+        ╞════════════╪═══════╪════════╪════════╪════════════╪══════════╪═════════════╪═════════════════════════════╪═════════╡
+        │ user_id    ┆     2 ┆      2 ┆      0 ┆       0.0% ┆     0.0% ┆ -           ┆ -                           ┆ -       │
+        │ email      ┆     6 ┆      5 ┆      5 ┆     100.0% ┆    66.7% ┆ -           ┆ -                           ┆ null 1  │
+        │ device     ┆     4 ┆      4 ┆      2 ┆      50.0% ┆    16.7% ┆ -           ┆ 1 value (links: conflict 1) ┆ -       │
+        └────────────┴───────┴────────┴────────┴────────────┴──────────┴─────────────┴─────────────────────────────┴─────────┘
+        1 limit hit, 0 merges, 0 splits, 0.0% of the records of before have another id
+        3 rounds, 67 statements, <time>
+    "#]].assert_eq(&ran);
     assert_eq!(text(&["report", "people"]), ran);
-    expect![].assert_eq(&text(&["explain", "crm:1", "web:a:2"]));
-    expect![].assert_eq(&text(&["explain", "crm:1", "crm:2"]));
+    expect![[r#"
+        crm:1 and web:a:2 are one: <id>
+          crm:1 and web:a:1: email a***@***
+          web:a:1 and web:a:2: device d***
+    "#]]
+    .assert_eq(&text(&["explain", "crm:1", "web:a:2"]));
+    expect![[r#"
+        crm:1 and crm:2 are not one: <id> and <id>
+          device d*** is rejected: on 1 record of the first cluster and 1 record of the second
+    "#]]
+    .assert_eq(&text(&["explain", "crm:1", "crm:2"]));
     assert!(text(&["explain", "crm:1", "web:a:2", "--show-pii"]).contains("ann@x.example"));
     let told = call(&["explain", "crm:1", "web:a:2", "--format", "json"]).exits(0).json();
     let id = told["canonical_id"].as_str().expect("an id");
-    expect![].assert_eq(&text(&["audit", id]));
+    expect![[r#"
+        cluster <id> of identity people: 4 records
+        records: crm:1, web:a:1, web:a:2, web:b:2
+        user_id: 1 value of at most 1
+        email: 1 value
+        device: 1 value
+        ┌──────────────────┬─────────┬──────────────────────┐
+        │ held together by ┆ records ┆ without it           │
+        ╞══════════════════╪═════════╪══════════════════════╡
+        │ email a***@***   ┆       3 ┆ falls into 2 + 1 + 1 │
+        │ device d***      ┆       2 ┆ falls into 3 + 1     │
+        └──────────────────┴─────────┴──────────────────────┘
+    "#]]
+    .assert_eq(&text(&["audit", id]));
     for wrong in ["crm", "shop:1"] {
         let error = call(&["explain", wrong, "crm:2", "--format", "json"]).exits(1).json();
         assert!(error["error"]["hint"].is_string(), "{error}");
@@ -78,7 +112,19 @@ fn the_commands_of_identities_tell_why_and_show_no_value() {
     let rules = folder.path().join("changed.rules");
     let rules = rules.to_str().expect("a path");
     std::fs::write(rules, identity("")).expect("the rules");
-    expect![].assert_eq(&text(&["what-if", "people", "--rules", rules]));
+    expect![[r#"
+        identity people: what the changed definition would make of the last run
+        ┌──────┬─────────┬──────────┬───────┬─────────┐
+        │      ┆ records ┆ clusters ┆ alone ┆ largest │
+        ╞══════╪═════════╪══════════╪═══════╪═════════╡
+        │ now  ┆       6 ┆        2 ┆     0 ┆       4 │
+        │ then ┆       6 ┆        1 ┆     0 ┆       6 │
+        └──────┴─────────┴──────────┴───────┴─────────┘
+        0 limit hits, 1 merge, 0 splits; 2 records with another id (33.3%)
+        <id>: 6 records of 2 clusters
+        nothing was changed
+    "#]]
+    .assert_eq(&text(&["what-if", "people", "--rules", rules]));
     // The file is checked as the project's are, and its places are shown.
     std::fs::write(rules, identity(", limit: none")).expect("the rules");
     let wrong = call(&["what-if", "people", "--rules", rules]).exits(1).stderr;
