@@ -1,6 +1,8 @@
 //! Which records are the same thing, on every engine: the clusters against those that are worked out here, and the same
 //! ids everywhere.
 
+mod ask;
+mod command;
 mod components;
 mod golden;
 mod matching;
@@ -331,7 +333,7 @@ async fn a_crash_between_rounds_leaves_no_half_written_map() {
             let ended = tokio::select! {
                 biased;
                 () = reached.notified() => false,
-                run = run_identity(&session, &identity, PLAIN) => { run.expect("a run"); true }
+                run = run_identity(&session, &identity, PLAIN, false) => { run.expect("a run"); true }
             };
             assert!(!ended, "{}: there is no step {step}", world.name);
             springline_warehouse::cancellations(std::time::Duration::from_secs(10)).await;

@@ -23,6 +23,8 @@ pub struct Identity {
     pub rules: Vec<IdentityRule>,
     /// The most records of one cluster.
     pub max_cluster_size: Option<u64>,
+    /// What becomes of a run in which a cluster would exceed a limit.
+    pub on_violation: OnViolation,
     /// The table of the links that are set and forbidden by hand; its columns are [`OVERRIDE_COLUMNS`].
     pub overrides: Option<SourceId>,
     /// What a canonical row has beside its id.
@@ -43,6 +45,15 @@ pub struct CanonicalId {
     pub merge_winner: Winner,
     /// Which of several clusters keeps an id.
     pub split_winner: Winner,
+}
+
+/// What becomes of a run in which a cluster would exceed a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnViolation {
+    /// The values that bring together too much are left out.
+    Quarantine,
+    /// The run fails, and changes nothing.
+    Fail,
 }
 
 /// What wins over the others.

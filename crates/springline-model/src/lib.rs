@@ -24,7 +24,7 @@ mod spelling;
 mod syntax;
 mod uses;
 
-pub use check::{Checked, Outline, check, check_with};
+pub use check::{Checked, Outline, check, check_changed, check_with};
 pub use delivery::{
     Alert, AlertReason, Audit, Destination, Guards, Limit, Mapping, Mode, Nulls, Removal, Retention, StatePlace, Sync,
 };
@@ -32,8 +32,8 @@ pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use explanation::Explanation;
 pub use golden::{GoldenKind, GoldenPart, GoldenRecord, HOUSEHOLD_ID, Households, Survivorship};
 pub use identity::{
-    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, Made, OVERRIDE_COLUMNS, Records,
-    RuleKind, Winner,
+    Attribute, CanonicalId, Identifier, Identity, IdentityRule, IdentitySource, Made, OVERRIDE_COLUMNS, OnViolation,
+    Records, RuleKind, Winner,
 };
 pub use lock::{LOCK_FILE, Lock, LockColumn, LockTable, LockType, yaml_text};
 pub use matching::{Comparison, LABEL_ANSWER, LABEL_COLUMNS, Link, Matching, Measure, Method};

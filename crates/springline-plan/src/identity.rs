@@ -6,12 +6,14 @@
 
 mod canonical;
 mod components;
+mod evidence;
 mod figures;
 mod golden;
 mod matching;
 mod overrides;
 mod records;
 mod tiers;
+mod trial;
 
 use springline_ir::{
     Body, ColumnDef, Cte, Expr, ExprKind, From, FunctionId, Join, JoinKind, Literal, OutputColumn, Query, RelExpr,
@@ -20,6 +22,7 @@ use springline_ir::{
 use springline_model::Identity;
 
 use crate::build::{column, output};
+use crate::lease::create_lease;
 use crate::members::{aggregate, from_cte, from_table, query};
 use crate::state::define;
 use crate::{Context, Step};
@@ -45,12 +48,20 @@ pub struct IdentityPlan<'a> {
     context: Context<'a>,
     identity: &'a Identity,
     hashing: Hashing,
+    /// What the names of its working tables begin with.
+    kind: &'static str,
 }
 
 impl<'a> IdentityPlan<'a> {
     /// The plan with these hashes.
     pub fn new(context: Context<'a>, identity: &'a Identity, hashing: Hashing) -> Self {
-        IdentityPlan { context, identity, hashing }
+        IdentityPlan { context, identity, hashing, kind: RUN }
+    }
+
+    /// The plan of a run that changes nothing that lasts, beside one that does: its working tables are named
+    /// `trial_<name>_…`.
+    pub fn trial(context: Context<'a>, identity: &'a Identity, hashing: Hashing) -> Self {
+        IdentityPlan { context, identity, hashing, kind: TRIAL }
     }
 
     /// The same plan with other hashes.
@@ -66,7 +77,19 @@ impl<'a> IdentityPlan<'a> {
 
     /// The connected components of this plan's links.
     pub fn components(&self) -> Components {
-        Components::new(self.context.state_schema, &self.identity.name)
+        Components::of(self.context.state_schema, self.kind, &self.identity.name)
+    }
+
+    /// The lease of its runs.
+    pub fn lease(&self) -> TableName {
+        let what = if self.kind == TRIAL { "trial_lease" } else { "resolution_lease" };
+        TableName::in_schema(self.context.state_schema, &format!("{what}_{}", self.identity.name))
+    }
+
+    /// Makes the schema and the table of the lease; harmless where they exist.
+    pub fn create_lease(&self) -> Vec<Step> {
+        let schema = self.context.state_schema.to_owned();
+        vec![Step::new("state.schema", Statement::CreateSchema { schema }), create_lease(self.lease())]
     }
 
     /// One row per record that there is or was: its canonical id, and whether it is there.
@@ -86,16 +109,19 @@ impl<'a> IdentityPlan<'a> {
 
     /// Creates the tables that last; harmless where they exist.
     pub fn prepare(&self) -> Vec<Step> {
-        let schema = self.context.state_schema.to_owned();
         let create = |table: TableName, columns: Vec<ColumnDef>| {
             Step::new(format!("state.{}", table.table()), Statement::CreateTable { table, columns })
         };
-        vec![
-            Step::new("state.schema", Statement::CreateSchema { schema }),
+        let mut steps = vec![
             create(self.canonical(), self.canonical_columns()),
             create(self.aliases(), canonical::alias_columns()),
             create(self.resolutions(), resolution_columns()),
-        ]
+            create(self.evidence(), evidence::link_columns()),
+        ];
+        if self.identity.overrides.is_some() {
+            steps.push(create(self.pairs_by_hand(), evidence::pair_columns()));
+        }
+        steps
     }
 
     /// Removes the working tables beside those of the components.
@@ -105,11 +131,11 @@ impl<'a> IdentityPlan<'a> {
     }
 
     fn work(&self, what: &str) -> TableName {
-        work(self.context.state_schema, &self.identity.name, what)
+        work(self.context.state_schema, self.kind, &self.identity.name, what)
     }
 
     fn name(&self, what: &str) -> String {
-        format!("identity.{}.{what}", self.identity.name)
+        format!("{}.{}.{what}", self.kind, self.identity.name)
     }
 
     fn replace(&self, what: &str, query: Query) -> Step {
@@ -125,6 +151,10 @@ impl<'a> IdentityPlan<'a> {
 pub(crate) fn canonical_table(schema: &str, identity: &str) -> TableName {
     TableName::in_schema(schema, &format!("canonical_{identity}"))
 }
+
+/// What the working tables of a run begin with, and those of one that changes nothing.
+const RUN: &str = "identity";
+const TRIAL: &str = "trial";
 
 /// The working tables, by what is behind the identity's name.
 const WORKING: &[&str] =
@@ -142,8 +172,8 @@ const MOVED: &str = "moved";
 const NEXT: &str = "next";
 
 /// A working table. No `what` has an underscore, so that no two identities have one of the same name.
-fn work(schema: &str, identity: &str, what: &str) -> TableName {
-    TableName::in_schema(schema, &format!("identity_{identity}_{what}"))
+fn work(schema: &str, kind: &str, identity: &str, what: &str) -> TableName {
+    TableName::in_schema(schema, &format!("{kind}_{identity}_{what}"))
 }
 
 fn drop_table(name: &str, table: TableName) -> Step {

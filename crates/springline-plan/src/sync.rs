@@ -17,7 +17,7 @@ use self::difference::{Difference, sent_changes};
 
 use crate::build::{Build, column, output};
 use crate::intervals::is_null;
-use crate::lease::create_lease;
+use crate::lease::{create_lease, lease_table};
 use crate::members::{aggregate, from_table, query};
 use crate::preview::membership;
 use crate::records::{
@@ -161,7 +161,7 @@ pub fn sync(context: Context<'_>, sync: &Sync, options: &SyncOptions) -> Result<
         let name = format!("state.{}", table.table());
         prepare.push(Step::new(name, Statement::CreateTable { table: table.clone(), columns: columns.clone() }));
     }
-    prepare.push(create_lease(context, &sync.name));
+    prepare.push(create_lease(lease_table(schema, &sync.name)));
     let replace = |what: &str, table: &TableName, query| {
         Step::new(name(what), Statement::ReplaceTable { table: table.clone(), query })
     };

@@ -33,19 +33,19 @@ pub enum RunError {
         /// Which keys, masked where they are personal.
         problem: String,
     },
-    /// Another run of the same sync goes on.
-    #[error("sync `{0}` is being run by another process; wait for it to end")]
+    /// Another run of the same sync or identity goes on.
+    #[error("{0} is being run by another process; wait for it to end")]
     Locked(String),
-    /// A run of the same sync goes on elsewhere.
-    #[error("sync `{sync}` is being run elsewhere, and has it until {until} unless it renews its lease")]
+    /// A run of the same sync or identity goes on elsewhere.
+    #[error("{owner} is being run elsewhere, and has it until {until} unless it renews its lease")]
     Leased {
-        /// The sync.
-        sync: String,
+        /// The sync or identity.
+        owner: String,
         /// When the lease ends if it is not renewed.
         until: String,
     },
     /// The lease could not be renewed in time: another run may have begun.
-    #[error("sync `{0}`: the lease could not be renewed in time, so the run was stopped; another one may have begun")]
+    #[error("{0}: the lease could not be renewed in time, so the run was stopped; another one may have begun")]
     LeaseLost(String),
     /// The state tables are of a later version.
     #[error("the tables of schema `{schema}` have version {found}, this program writes version {ours}")]
@@ -146,7 +146,7 @@ impl RunError {
             RunError::Locked(_) | RunError::Leased { .. } => {
                 Some("wait for it with `--wait`, or try again later".to_owned())
             }
-            RunError::LeaseLost(_) => Some("run it again: what was delivered is in the journal".to_owned()),
+            RunError::LeaseLost(_) => Some("run it again: what a sync has delivered is in its journal".to_owned()),
             RunError::NewerState { .. } => Some("use a newer springline".to_owned()),
             RunError::Source(_) => Some("mend `sources:` in the model, or the table".to_owned()),
             _ => None,

@@ -5,57 +5,107 @@
 
 mod components;
 mod em;
+mod explain;
 mod golden;
+mod graph;
 mod matching;
 mod report;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use springline_ir::Query;
-use springline_model::Identity;
+use springline_model::{Identity, OnViolation};
 use springline_plan::{Hashing, IdentityPlan, Rejecting, Step, resolution_columns};
 
+use crate::lease::Lease;
 use crate::records::{instants_of, numbers, numbers_of, texts};
-use crate::{RunError, Session};
+use crate::{RunError, Session, journal};
 
 pub use components::{ComponentsRun, connected_components};
-pub use report::{DroppedRecords, IdentifierFigures, IdentityReport, RuleFigures};
+pub use explain::{
+    ChainLink, ClusterAudit, Evidence, Explanation, Holding, IdentifierCount, RecordName, UnlinkedValue, audit_cluster,
+    explain_records,
+};
+pub use report::{DroppedRecords, IdentifierFigures, IdentityReport, RejectedLinks, RuleFigures, Sizes};
+pub use trial::{IdentityTrial, MergedCluster, SegmentTouched, try_identity};
 
 use components::{Solved, solve};
 use report::Figures;
 
+/// How many examples an error names.
+const EXAMPLES: u64 = 3;
 /// How often other hashes are tried where two values have the same.
 const SALTS: u32 = 8;
 /// How often values are left out one by one, before all of an identifier in a cluster are.
 const REJECTIONS: u32 = 10;
 
-/// Finds out which records are the same thing and gives each its canonical id.
+/// Finds out which records are the same thing and gives each its canonical id. Where another run of the identity goes on,
+/// `wait` waits for it to end.
 ///
 /// # Errors
 /// A source that is not as the model says, records without a primary key, overrides that say neither `include` nor
-/// `exclude`, clusters that no number of rounds settles, or what the warehouse reports.
+/// `exclude`, a limit that is hit where the identity says `on_violation: fail`, clusters that no number of rounds settles,
+/// another run that goes on and is not waited for, or what the warehouse reports.
 pub async fn run_identity(
     session: &Session,
     identity: &Identity,
     hashing: Hashing,
+    wait: bool,
 ) -> Result<IdentityReport, RunError> {
-    session.warehouse.check().await?;
-    let mut run =
-        Run { session, identity, started: Instant::now(), statements: 0, rounds: 0, tables: 0, pairs: BTreeMap::new() };
-    let mut plan = IdentityPlan::new(session.context(), identity, hashing);
-    run.all(&plan.prepare()).await?;
-    let done = run.resolve(&mut plan).await;
-    // What is there for the run alone goes, however the run ends; why it ended matters more.
-    let components = plan.components();
-    let mut cleanup = plan.cleanup();
-    cleanup.extend(components.cleanup(run.tables));
-    cleanup.push(components.drop_labels());
-    let cleaned = session.execute_all(&cleanup).await;
-    let figures = done?;
-    cleaned?;
+    let plan = IdentityPlan::new(session.context(), identity, hashing);
+    let figures = exclusively(session, identity, plan, wait, async |run, plan| {
+        run.all(&plan.prepare()).await?;
+        run.resolve(plan).await
+    })
+    .await?;
     Ok(IdentityReport::new(identity, figures))
+}
+
+/// Does something with the working tables of a plan that nobody else may do at the same time, on this machine or
+/// another, and removes those tables.
+async fn exclusively<T>(
+    session: &Session,
+    identity: &Identity,
+    mut plan: IdentityPlan<'_>,
+    wait: bool,
+    work: impl AsyncFnOnce(&mut Run<'_>, &mut IdentityPlan<'_>) -> Result<T, RunError>,
+) -> Result<T, RunError> {
+    let owner = format!("identity `{}`", identity.name);
+    let table = plan.lease();
+    // Kept locked to the end.
+    let lock = journal::lock(&session.project_dir, &session.target, table.table(), wait).await?;
+    let Some((_locked, last)) = lock else { return Err(RunError::Locked(owner)) };
+    session.warehouse.check().await?;
+    session.execute_all(&plan.create_lease()).await?;
+    let lease = Lease::take(session, owner, table, last, wait).await?;
+    let (value, lease) = lease
+        .hold(async {
+            let (started, pairs) = (Instant::now(), BTreeMap::new());
+            let mut run = Run { session, identity, started, statements: 0, rounds: 0, tables: 0, pairs };
+            let done = work(&mut run, &mut plan).await;
+            // What is there for the run alone goes, however the run ends; why it ended matters more.
+            let cleaned = clean(session, &plan, run.tables).await;
+            let value = done?;
+            cleaned.map(|()| value)
+        })
+        .await?;
+    lease.release().await?;
+    Ok(value)
+}
+
+/// Removes the working tables, those of a run that has died before this one too.
+async fn clean(session: &Session, plan: &IdentityPlan<'_>, mut rounds: u32) -> Result<(), RunError> {
+    let components = plan.components();
+    while session.warehouse.describe(&components.round(rounds + 1).parts).await?.is_some() {
+        rounds += 1;
+    }
+    let mut steps = plan.cleanup();
+    steps.extend(components.cleanup(rounds));
+    steps.push(components.drop_labels());
+    session.execute_all(&steps).await
 }
 
 /// What the last run of an identity found.
@@ -83,6 +133,14 @@ struct Run<'a> {
     tables: u32,
     /// How many pairs each probabilistic rule compared.
     pairs: BTreeMap<String, u64>,
+}
+
+/// What came of linking.
+struct Linked {
+    /// Clusters that would have exceeded a limit.
+    limit_hits: u64,
+    /// Whether values were left out.
+    solved_apart: bool,
 }
 
 impl Run<'_> {
@@ -120,6 +178,29 @@ impl Run<'_> {
 
     async fn resolve(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Figures, RunError> {
         self.check_golden(plan).await?;
+        let Linked { limit_hits, solved_apart } = self.link(plan).await?;
+        let run = self.next_run(plan).await?;
+        self.all(&[plan.current(run), plan.moved(), plan.next(run)]).await?;
+        let mut figures = Figures::new(run, self.session.as_of);
+        figures.sizes(&self.session.small(plan.sizes()).await?)?;
+        figures.counted(self.identity, &self.session.small(plan.figures(solved_apart)).await?)?;
+        self.statements += 2;
+        self.all(&plan.switch(run, solved_apart)).await?;
+        self.golden(plan).await?;
+        // That which records it counts too.
+        figures.whole("limit_hits", limit_hits);
+        for (rule, pairs) in &self.pairs {
+            figures.whole(&report::of_rule(rule, "pairs"), *pairs);
+        }
+        figures.whole("rounds", self.rounds);
+        figures.whole("statements", self.statements + 1);
+        figures.whole("milliseconds", u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        self.record(plan, &figures).await?;
+        Ok(figures)
+    }
+
+    /// Every record with its cluster, in the plan's table of members.
+    async fn link(&mut self, plan: &mut IdentityPlan<'_>) -> Result<Linked, RunError> {
         self.inputs(plan).await?;
         self.step(&plan.links()).await?;
         self.matchings(plan).await?;
@@ -135,27 +216,35 @@ impl Run<'_> {
             }
         }
         if limit_hits > 0 {
+            self.refuse_violations(plan).await?;
             settled = Some(self.solve_apart(plan).await?);
         }
         self.step(&plan.members(clustered, settled)).await?;
-        let run = self.next_run(plan).await?;
-        self.all(&[plan.current(run), plan.moved(), plan.next(run)]).await?;
-        let mut figures = Figures::new(run, self.session.as_of);
-        figures.sizes(&self.session.small(plan.sizes()).await?)?;
-        figures.counted(self.identity, &self.session.small(plan.figures(settled.is_some())).await?)?;
-        self.statements += 2;
-        self.all(&plan.switch(run)).await?;
-        self.golden(plan).await?;
-        // That which records it counts too.
-        figures.whole("limit_hits", limit_hits);
-        for (rule, pairs) in &self.pairs {
-            figures.whole(&report::of_rule(rule, "pairs"), *pairs);
+        Ok(Linked { limit_hits, solved_apart: settled.is_some() })
+    }
+
+    /// Where the identity says so, a limit that is hit ends the run.
+    async fn refuse_violations(&mut self, plan: &IdentityPlan<'_>) -> Result<(), RunError> {
+        let fails = self.identity.on_violation == OnViolation::Fail;
+        let Some(query) = plan.violations(EXAMPLES).filter(|_| fails) else { return Ok(()) };
+        let (mut clusters, mut examples) = (0, Vec::new());
+        for batch in self.session.small(query).await? {
+            let names = explain::names(&batch, "source", "record")?;
+            for (name, records) in names.iter().zip(numbers(&batch, "records")?) {
+                let name = explain::shown(self.session, self.identity, name, false);
+                examples.push(format!("`{name}` with {records} records"));
+            }
+            clusters = numbers(&batch, "clusters")?.into_iter().fold(clusters, u64::max);
         }
-        figures.whole("rounds", self.rounds);
-        figures.whole("statements", self.statements + 1);
-        figures.whole("milliseconds", u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        self.record(plan, &figures).await?;
-        Ok(figures)
+        if clusters == 0 {
+            return Ok(());
+        }
+        let exceed = if clusters == 1 { "cluster exceeds" } else { "clusters exceed" };
+        self.refuse(format!(
+            "{clusters} {exceed} a limit, such as that of {}; nothing was changed. Raise the limit, block or \
+             quarantine the values that link too much, or write `on_violation: quarantine` to leave them out",
+            examples.join(", ")
+        ))
     }
 
     /// The values of all records, with hashes of which no two are the same.
@@ -219,8 +308,16 @@ impl Run<'_> {
                 before += 1;
             }
         }
+        // One without links costs no statement.
+        self.statements += 1;
+        let mut linking = Vec::new();
+        for batch in self.session.small(plan.links_apart()).await? {
+            linking.extend(numbers(&batch, "identifier")?);
+        }
         for tier in plan.tiers() {
-            before = self.tier(plan, tier, before).await?;
+            if linking.contains(&(tier as u64 + 1)) {
+                before = self.tier(plan, tier, before).await?;
+            }
         }
         Ok(before)
     }
@@ -234,11 +331,12 @@ impl Run<'_> {
                 return Ok(before);
             }
             self.step(&plan.advance(before, after)).await?;
-            let Some(over) = plan.settled_over(before, after) else { return Ok(after) };
-            self.step(&over).await?;
-            if self.count(plan.over_count()).await? == 0 {
+            let Some((count, over)) = plan.settled_over(before, after) else { return Ok(after) };
+            // Mostly none is over: which they are is then not asked.
+            if self.count(count).await? == 0 {
                 return Ok(after);
             }
+            self.step(&over).await?;
             let which = match attempt {
                 0 => Rejecting::Conflicting,
                 1..=REJECTIONS => Rejecting::Widest,

@@ -164,7 +164,7 @@ impl Journal {
     /// Opens the journal of a sync and takes its lock; where another process has it, waits for it to end, or fails.
     pub(crate) async fn open(project_dir: &Path, target: &str, sync: &str, wait: bool) -> Result<Self, RunError> {
         let path = folder(project_dir, target)?.join(format!("{sync}.jsonl"));
-        let file = locked(&path, wait).await?.ok_or_else(|| RunError::Locked(sync.to_owned()))?;
+        let file = locked(&path, wait).await?.ok_or_else(|| RunError::Locked(format!("sync `{sync}`")))?;
         drop_torn_line(&file).map_err(|e| RunError::file(&path, e))?;
         let length = file.metadata().map_err(|e| RunError::file(&path, e))?.len();
         Ok(Journal {
@@ -178,20 +178,9 @@ impl Journal {
         })
     }
 
-    /// The holder of the lease that the last run took and did not give back.
-    pub(crate) fn holder(&self) -> Result<Option<String>, RunError> {
-        let path = self.path.with_extension("lease");
-        match std::fs::read_to_string(&path) {
-            Ok(holder) => Ok(Some(holder).filter(|holder| !holder.is_empty())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(RunError::file(&path, error)),
-        }
-    }
-
-    /// Keeps the holder of the lease, before the lease is taken; none once it is given back.
-    pub(crate) fn set_holder(&self, holder: Option<&str>) -> Result<(), RunError> {
-        let path = self.path.with_extension("lease");
-        std::fs::write(&path, holder.unwrap_or_default()).map_err(|e| RunError::file(&path, e))
+    /// Where the holder of the sync's lease is kept.
+    pub(crate) fn last_holder(&self) -> LastHolder {
+        LastHolder { path: self.path.with_extension("lease") }
     }
 
     /// Whether a run that died has left something to take into the ledger.
@@ -451,6 +440,40 @@ async fn locked(path: &Path, wait: bool) -> Result<Option<File>, RunError> {
             Err(TryLockError::Error(error)) => return Err(RunError::file(path, error)),
         }
     }
+}
+
+/// The holder of a lease that this machine took and did not give back: a run that has died, for whoever has the lock.
+pub(crate) struct LastHolder {
+    path: PathBuf,
+}
+
+impl LastHolder {
+    /// The holder; none where the last one gave its lease back.
+    pub(crate) fn get(&self) -> Result<Option<String>, RunError> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(holder) => Ok(Some(holder).filter(|holder| !holder.is_empty())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(RunError::file(&self.path, error)),
+        }
+    }
+
+    /// Keeps the holder, before the lease is taken; none once it is given back.
+    pub(crate) fn set(&self, holder: Option<&str>) -> Result<(), RunError> {
+        std::fs::write(&self.path, holder.unwrap_or_default()).map_err(|e| RunError::file(&self.path, e))
+    }
+}
+
+/// The right to do something that has no journal, among the processes of this machine, and where the holder of its lease
+/// is kept; none where another process has it and is not waited for.
+pub(crate) async fn lock(
+    project_dir: &Path,
+    target: &str,
+    name: &str,
+    wait: bool,
+) -> Result<Option<(File, LastHolder)>, RunError> {
+    let path = folder(project_dir, target)?.join(format!("{name}.lock"));
+    let holder = LastHolder { path: path.with_extension("lease") };
+    Ok(locked(&path, wait).await?.map(|file| (file, holder)))
 }
 
 /// The right to change the records that the syncs of a target share, among the processes of this machine.

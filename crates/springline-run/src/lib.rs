@@ -14,6 +14,7 @@ mod history;
 mod identity;
 mod journal;
 mod keys;
+mod lease;
 mod materialize;
 mod model_tests;
 mod preflight;
@@ -34,8 +35,10 @@ pub use error::RunError;
 pub use given::Bench;
 pub use history::{Between, SegmentHistory, SizeAt, Stay, key_history, segment_history};
 pub use identity::{
-    ComponentsRun, DroppedRecords, IdentifierFigures, IdentityReport, RuleFigures, connected_components,
-    identity_report, run_identity,
+    ChainLink, ClusterAudit, ComponentsRun, DroppedRecords, Evidence, Explanation, Holding, IdentifierCount,
+    IdentifierFigures, IdentityReport, IdentityTrial, MergedCluster, RecordName, RejectedLinks, RuleFigures,
+    SegmentTouched, Sizes, UnlinkedValue, audit_cluster, connected_components, explain_records, identity_report,
+    run_identity, try_identity,
 };
 pub use materialize::{EntityRun, SegmentSize, run_entity};
 pub use model_tests::{Part, Problem, TestReport, run_test};

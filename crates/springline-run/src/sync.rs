@@ -2,7 +2,6 @@
 
 mod acknowledge;
 mod guards;
-mod lease;
 mod past;
 mod records;
 mod rejected;
@@ -19,12 +18,12 @@ use springline_plan::{CHANGE, DESIRED, ENDED_BY_ERROR, KEY, Step, SyncOptions, S
 use tracing::Instrument;
 
 pub use self::guards::Tripped;
-use self::lease::Lease;
 pub use self::past::{SyncSizes, last_start, last_success, recent_sizes, sync_sizes};
 use self::records::RunLog;
 pub use self::rejected::{RejectedRow, SyncStatus, retry_sync, sync_status};
 use crate::cells::rows_to_json;
 use crate::journal::Journal;
+use crate::lease::Lease;
 use crate::records::{numbers, texts, truths};
 use crate::{RunError, Session, keys};
 
@@ -302,7 +301,9 @@ async fn exclusively<T>(
     let plan = state.sync_plan(sync, request.full_resync)?;
     session.warehouse.check().await?;
     records::prepare(state, &plan).await?;
-    let lease = Lease::take(state, &sync.name, &journal, request.wait).await?;
+    let table = springline_plan::lease_table(&state.state_schema, &sync.name);
+    let owner = format!("sync `{}`", sync.name);
+    let lease = Lease::take(state, owner, table, journal.last_holder(), request.wait).await?;
     let abandoned = lease.abandoned;
     let (value, lease) = lease
         .hold(async {
@@ -311,7 +312,6 @@ async fn exclusively<T>(
         })
         .await?;
     lease.release().await?;
-    journal.set_holder(None)?;
     Ok(value)
 }
 

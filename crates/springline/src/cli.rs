@@ -256,12 +256,56 @@ pub(crate) enum IdentityCommand {
     Run {
         /// The identity
         name: String,
+        /// Where another run of the identity goes on, wait for it to end instead of failing
+        #[arg(long)]
+        wait: bool,
     },
     /// Say what the last run found
     Report {
         /// The identity
         name: String,
     },
+    /// Say why two records are one, or why they are not
+    Explain {
+        /// A record: the source, a colon and the primary key, such as `crm:123`
+        #[arg(value_name = "SOURCE:KEY")]
+        record: String,
+        /// The other record
+        #[arg(value_name = "SOURCE:KEY")]
+        other: String,
+        #[command(flatten)]
+        how: Looking,
+    },
+    /// Say what holds the records of a cluster together
+    Audit {
+        /// The canonical id, also one that is gone
+        #[arg(value_name = "CANONICAL_ID")]
+        id: String,
+        #[command(flatten)]
+        how: Looking,
+    },
+    /// Say what a changed definition would change, and change nothing
+    WhatIf {
+        /// The identity
+        name: String,
+        /// A model file with the changed definition; what it defines takes the place of what the project does
+        #[arg(long, value_name = "FILE")]
+        rules: PathBuf,
+        /// Where another question of this kind goes on, wait for it to end instead of failing
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+/// How links are looked at.
+#[derive(Debug, Args)]
+pub(crate) struct Looking {
+    /// The identity, where the project has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) identity: Option<String>,
+    /// Show personal values instead of masking them
+    #[arg(long)]
+    pub(crate) show_pii: bool,
 }
 
 #[derive(Debug, Subcommand)]

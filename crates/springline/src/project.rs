@@ -28,6 +28,22 @@ pub(crate) struct Loaded {
 /// Reads and checks a project that must have no error.
 pub(crate) fn load(dir: Option<&Path>) -> Result<Loaded, Failure> {
     let (dir, checked) = check(dir)?;
+    loaded(dir, checked)
+}
+
+/// Reads and checks what a project would be with a change, a file whose definitions take the place of the project's; it
+/// must have no error.
+pub(crate) fn load_changed(dir: Option<&Path>, change: &Path) -> Result<Loaded, Failure> {
+    let (dir, files) = read(dir)?;
+    let unreadable = |e| Failure::new(format!("cannot read {}: {e}", change.display()));
+    let text = std::fs::read_to_string(change).map_err(unreadable)?;
+    let packages = Packages { project: dir.clone() };
+    let change = (change.to_string_lossy().into_owned(), text);
+    let checked = springline_model::check_changed(files, change, &registry(), &packages);
+    loaded(dir, checked)
+}
+
+fn loaded(dir: PathBuf, checked: Checked) -> Result<Loaded, Failure> {
     let sources = Arc::new(checked.sources);
     match checked.project {
         Some(project) => Ok(Loaded { dir, project: Arc::new(project), sources }),

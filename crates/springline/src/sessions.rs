@@ -45,6 +45,11 @@ impl Workplace {
         Ok(Workplace { as_of, ..self.clone() })
     }
 
+    /// The same with another project.
+    pub(crate) fn with(&self, loaded: Loaded) -> Self {
+        Workplace { loaded, ..self.clone() }
+    }
+
     /// The target that was asked for, or the project's default.
     pub(crate) fn target(&self) -> Result<&Target, Failure> {
         self.target_named(self.target.as_ref().unwrap_or(&self.loaded.project.default_target))

@@ -688,7 +688,7 @@ CREATE TABLE IF NOT EXISTS "springline"."rejected_best_out" (
   "attempts" BIGINT
 );
 
--- sync.best_out.lease
+-- state.lease_best_out
 CREATE TABLE IF NOT EXISTS "springline"."lease_best_out" (
   "holder" VARCHAR,
   "expires_at" TIMESTAMP(6)

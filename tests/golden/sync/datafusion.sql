@@ -235,7 +235,7 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
   "attempts" BIGINT
 );
 
--- sync.vips_to_files.lease
+-- state.lease_vips_to_files
 CREATE TABLE IF NOT EXISTS "state"."lease_vips_to_files" (
   "holder" VARCHAR,
   "expires_at" TIMESTAMP(6)
@@ -527,7 +527,7 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
   "attempts" BIGINT
 );
 
--- sync.all_to_files.lease
+-- state.lease_all_to_files
 CREATE TABLE IF NOT EXISTS "state"."lease_all_to_files" (
   "holder" VARCHAR,
   "expires_at" TIMESTAMP(6)

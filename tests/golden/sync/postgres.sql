@@ -231,7 +231,7 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_vips_to_files" (
   "attempts" BIGINT
 );
 
--- sync.vips_to_files.lease
+-- state.lease_vips_to_files
 CREATE TABLE IF NOT EXISTS "state"."lease_vips_to_files" (
   "holder" TEXT,
   "expires_at" TIMESTAMPTZ
@@ -538,7 +538,7 @@ CREATE TABLE IF NOT EXISTS "state"."rejected_all_to_files" (
   "attempts" BIGINT
 );
 
--- sync.all_to_files.lease
+-- state.lease_all_to_files
 CREATE TABLE IF NOT EXISTS "state"."lease_all_to_files" (
   "holder" TEXT,
   "expires_at" TIMESTAMPTZ

@@ -198,7 +198,7 @@ impl World {
     pub async fn try_run(&self, project: &str, day: u8, hashing: Hashing) -> Result<IdentityReport, RunError> {
         let session = self.session(project, day, |_| {});
         let identity = session.project.identities[0].clone();
-        run_identity(&session, &identity, hashing).await
+        run_identity(&session, &identity, hashing, false).await
     }
 
     pub async fn run(&self, project: &str, day: u8, hashing: Hashing) -> Resolved {

@@ -11,7 +11,7 @@ use crate::syntax::{
 };
 use crate::{
     CanonicalId, Code, Diagnostic, GoldenRecord, Identifier, Identity, IdentityRule, IdentitySource, OVERRIDE_COLUMNS,
-    RuleKind, SourceMap, Span, ValueExpr, Winner,
+    OnViolation, RuleKind, SourceMap, Span, ValueExpr, Winner,
 };
 
 use super::attributes::Attributes;
@@ -60,7 +60,8 @@ pub(super) fn identity(
     let rules = context.rules(decl.rules, &identifiers, &records);
     let golden =
         context.golden(&name, decl.golden_record, decl.households, &canonical_id.name, (&identifiers, &records));
-    let max_cluster_size = decl.limits.and_then(|limits| limits.max_cluster_size);
+    let limits = decl.limits.map(|limits| (limits.max_cluster_size, limits.on_violation));
+    let (max_cluster_size, on_violation) = limits.unwrap_or_default();
     context.positive("max_cluster_size", max_cluster_size.as_ref());
     let overrides = decl.overrides.and_then(|overrides| context.overrides(&overrides.source));
     context.check_given(&name, &identifiers, &records);
@@ -73,6 +74,7 @@ pub(super) fn identity(
         sources: records.into_iter().collect::<Option<_>>()?,
         rules,
         max_cluster_size: max_cluster_size.map(|size| size.value),
+        on_violation: on_violation.map_or(OnViolation::Quarantine, |word| word.value),
         overrides,
         golden,
         span: name.span,

@@ -8,6 +8,7 @@ mod attributes;
 mod calendar;
 mod catalogue;
 mod chains;
+mod change;
 mod conditions;
 mod derived;
 mod entities;
@@ -96,10 +97,33 @@ pub fn check(files: Vec<(String, String)>, registry: &Registry) -> Checked {
 /// messages show, and the text. The order of the files is that of the diagnostics. `packages` gives the
 /// files of what the project imports.
 pub fn check_with(files: Vec<(String, String)>, registry: &Registry, packages: &dyn PackageSource) -> Checked {
+    check_read(files, registry, packages, false)
+}
+
+/// Checks what a project would be with a change: a further file, whose definitions take the place of those of the same
+/// kind and name.
+pub fn check_changed(
+    mut files: Vec<(String, String)>,
+    change: (String, String),
+    registry: &Registry,
+    packages: &dyn PackageSource,
+) -> Checked {
+    files.push(change);
+    check_read(files, registry, packages, true)
+}
+
+/// `changed` says that the last file is a change to the others.
+fn check_read(
+    files: Vec<(String, String)>,
+    registry: &Registry,
+    packages: &dyn PackageSource,
+    changed: bool,
+) -> Checked {
     let mut sources = SourceMap::new(files);
+    let change = sources.files().last().map(|(file, ..)| file).filter(|_| changed);
     let mut out = Vec::new();
     let mut outline = Outline::default();
-    let (read, imported) = read::all(&mut sources, packages, &mut out);
+    let (read, imported) = read::all(&mut sources, packages, change, &mut out);
     let project = check_files(read, &sources, registry, &mut outline, &mut out);
     out.iter_mut().for_each(|diagnostic| keep_inside(diagnostic, &sources));
     let mut diagnostics = in_order(out);

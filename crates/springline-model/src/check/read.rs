@@ -8,6 +8,7 @@ use crate::packages::PackageSource;
 use crate::syntax::{self, ListsDecl, Node, ProjectDecl};
 use crate::{Code, Diagnostic, FileId, LOCK_FILE, SourceMap};
 
+use super::change;
 use super::lock::{Known, read_lock};
 use super::overlay::overlay;
 use super::packages::{self, Imported, Root};
@@ -26,10 +27,12 @@ pub(super) struct Read {
     pub lock: Known,
 }
 
-/// Reads every file; what is wrong is reported in the order of the files.
+/// Reads every file; what is wrong is reported in the order of the files. What the file `change` defines takes the place
+/// of what the others define.
 pub(super) fn all(
     sources: &mut SourceMap,
     packages: &dyn PackageSource,
+    change: Option<FileId>,
     out: &mut Vec<Diagnostic>,
 ) -> (Read, Imported) {
     let Parsed { mut roots, mut complete, lock } = parse(sources, out);
@@ -40,6 +43,9 @@ pub(super) fn all(
         root.node = syntax::expand(node, &mut complete, out);
     }
     complete &= overlay(&mut roots, &imported.reach, out);
+    if let Some(file) = change {
+        change::replace_by(&mut roots, file);
+    }
     let incomplete = !complete || !imported.complete;
     let mut read = Read { project: None, lists: ListsDecl::empty(), incomplete, lock };
     let threads = threads(sources);

@@ -1,6 +1,6 @@
 //! The keys of identities: which records are the same thing.
 
-use crate::{Diagnostic, Winner};
+use crate::{Diagnostic, OnViolation, Winner};
 
 use super::decl::decl;
 use super::decode::{Decode, Entries, Item, Shape};
@@ -104,6 +104,9 @@ decl! {
     IdentityLimitsDecl {
         /// The most records of one cluster.
         max_cluster_size: Option<Spanned<u64>>,
+        /// What a run does where a cluster would exceed this or the `limit` of an identifier: `quarantine` leaves out the
+        /// values that bring together too much (also if it is left out), `fail` ends the run and changes nothing.
+        on_violation: Option<Spanned<OnViolation>>,
     }
 
     /// Links by hand.
@@ -149,6 +152,12 @@ impl Word for Normalize {
     const WORDS: &'static [&'static str] = &["trim", "lower", "upper", "email", "nfkc"];
     const VALUES: &'static [Self] =
         &[Normalize::Trim, Normalize::Lower, Normalize::Upper, Normalize::Email, Normalize::Nfkc];
+}
+
+impl Word for OnViolation {
+    const WHAT: &'static str = "end of a run with a violation";
+    const WORDS: &'static [&'static str] = &["quarantine", "fail"];
+    const VALUES: &'static [Self] = &[OnViolation::Quarantine, OnViolation::Fail];
 }
 
 impl Word for Winner {

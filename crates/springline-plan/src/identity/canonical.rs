@@ -28,7 +28,7 @@ const MERGED: &str = "merged";
 const SPLIT: &str = "split";
 
 impl IdentityPlan<'_> {
-    fn id(&self, alias: &str) -> RelExpr {
+    pub(super) fn id(&self, alias: &str) -> RelExpr {
         word(alias, &self.identity.canonical_id.name)
     }
 
@@ -190,9 +190,10 @@ impl IdentityPlan<'_> {
         )
     }
 
-    /// Takes the new aliases in, and then, in one statement, the canonical ids. A run that ends between the two leaves
+    /// Takes the new aliases in, then the links (`solved_apart` says whether values were left out), and then, in one
+    /// statement, the canonical ids. A run that ends between the two leaves
     /// aliases of a run that there was not: the next one, which has its number, takes them out.
-    pub fn switch(&self, run: u64) -> Vec<Step> {
+    pub fn switch(&self, run: u64, solved_apart: bool) -> Vec<Step> {
         let aliases = self.aliases();
         let plain = |alias: &str, name: &str, ty: &Type| output(name, column(alias, name, ty.clone()));
         let kept = Select {
@@ -231,7 +232,10 @@ impl IdentityPlan<'_> {
         let canonical = query(Select::new(self.table(NEXT, "n"), columns));
         let replace =
             |what: &str, table: TableName, query| Step::new(self.name(what), Statement::ReplaceTable { table, query });
-        vec![replace("aliases", aliases, aliases_query), replace("canonical", self.canonical(), canonical)]
+        let mut steps = vec![replace("aliases", aliases, aliases_query)];
+        steps.extend(self.keep_evidence(run, solved_apart));
+        steps.push(replace("canonical", self.canonical(), canonical));
+        steps
     }
 }
 

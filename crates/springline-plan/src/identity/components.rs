@@ -27,21 +27,30 @@ const PRIME: i64 = 2_147_483_647;
 #[derive(Debug, Clone)]
 pub struct Components {
     schema: String,
+    kind: &'static str,
     name: String,
 }
 
 impl Components {
     /// Working tables for something of that name.
     pub fn new(schema: &str, name: &str) -> Self {
-        Components { schema: schema.to_owned(), name: name.to_owned() }
+        Self::of(schema, super::RUN, name)
+    }
+
+    pub(super) fn of(schema: &str, kind: &'static str, name: &str) -> Self {
+        Components { schema: schema.to_owned(), kind, name: name.to_owned() }
+    }
+
+    fn step(&self, what: &str) -> String {
+        format!("{}.{}.{what}", self.kind, self.name)
     }
 
     fn work(&self, what: &str) -> TableName {
-        work(&self.schema, &self.name, what)
+        work(&self.schema, self.kind, &self.name, what)
     }
 
     fn replace(&self, what: &str, table: TableName, query: Query) -> Step {
-        Step::new(format!("identity.{}.{what}", self.name), Statement::ReplaceTable { table, query })
+        Step::new(self.step(what), Statement::ReplaceTable { table, query })
     }
 
     /// The distinct edges of a round: two nodes `u` and `v`, the first the smaller.
@@ -55,7 +64,7 @@ impl Components {
     }
 
     /// Where a round takes each of its nodes.
-    fn round(&self, round: u32) -> TableName {
+    pub fn round(&self, round: u32) -> TableName {
         self.work(&format!("r{round}"))
     }
 
@@ -198,15 +207,16 @@ impl Components {
         query(Select { joins: joins.collect(), ..Select::new(from_table(base, "base"), columns) })
     }
 
-    /// Removes what the rounds have made, beside the labels.
+    /// Removes what the rounds have made, beside the labels. The tables of the last rounds go first: those of a run that
+    /// ends meanwhile are of the first ones, so that they are found ([`Components::round`]) up to one that is not there.
     pub fn cleanup(&self, rounds: u32) -> Vec<Step> {
-        let tables = (1..=rounds).map(|round| self.round(round)).chain([self.edges(0), self.edges(1)]);
-        tables.map(|table| drop_table(&format!("identity.{}", self.name), table)).collect()
+        let tables = (1..=rounds).rev().map(|round| self.round(round)).chain([self.edges(0), self.edges(1)]);
+        tables.map(|table| drop_table(&self.step("rounds"), table)).collect()
     }
 
     /// Removes the labels.
     pub fn drop_labels(&self) -> Step {
-        drop_table(&format!("identity.{}.labels", self.name), self.labels())
+        drop_table(&self.step("labels"), self.labels())
     }
 }
 

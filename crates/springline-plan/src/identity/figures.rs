@@ -4,7 +4,7 @@ use springline_ir::{Body, ColumnDef, Expr, FunctionId, Query, RelExpr, Select, T
 
 use super::{
     INPUTS, IdentityPlan, LINKS, MOVED, NEXT, REJECTED, differ, distinct, distinct_of, inner, largest, left, limit_of,
-    more, number, numbers, rows, step, whole, with, word,
+    more, number, numbers, rows, smallest, step, whole, with, word,
 };
 use crate::build::{column, output};
 use crate::intervals::{both, equal, is_not_null, is_null, text};
@@ -24,9 +24,10 @@ impl IdentityPlan<'_> {
     /// The figures of this run: `identifier` (its place, 0 for the whole), `figure`, `value`. `solved_apart` says whether
     /// values were left out. Per identifier: `given` (records whose source gives it), `usable`, `dropped.<reason>`,
     /// `quarantined_values` and `quarantined_records` (on too many records), `linked` (records that share a value with
-    /// another), `rejected_values` and `rejected_links`. Of the whole: `merges`, `splits`, `known` (records that were there
-    /// before), `changed` (those of them whose id has changed) and `linked`. Rules have the
-    /// places after those of the identifiers.
+    /// another), `only_linked` (those of them that share no value of another identifier: they would be alone without this
+    /// one), `rejected_values`, `rejected_links` and `rejected_links.<reason>` (that of [`super::Rejecting`]). Of the whole:
+    /// `merges`, `splits`, `known` (records that were there before), `changed` (those of them whose id has changed) and
+    /// `linked`. Rules have the places after those of the identifiers.
     pub fn figures(&self, solved_apart: bool) -> Query {
         let counted = |alias: &str, figure: RelExpr, value| {
             vec![output("identifier", number(alias, "identifier")), output("figure", figure), output("value", value)]
@@ -73,15 +74,28 @@ impl IdentityPlan<'_> {
             let is_rejected = equal(number("l", "hash"), number("x", "hash"));
             linked.joins.push(left(from_cte("rejected", "x"), is_rejected.clone()));
             linked.filter = linked.filter.map(|filter| both(filter, is_null(number("x", "hash"))));
-            let rejected = |figure: &str, value| Select {
+            let rejected = |figure: RelExpr, value, further: Option<RelExpr>| Select {
                 joins: vec![inner(from_cte("rejected", "x"), is_rejected.clone())],
-                group_by: per("l"),
-                ..Select::new(self.table(LINKS, "l"), counted("l", text(figure), value))
+                group_by: per("l").into_iter().chain(further).collect(),
+                ..Select::new(self.table(LINKS, "l"), counted("l", figure, value))
             };
             let values = distinct(number("l", "hash"));
             let links = Expr::call(FunctionId::SUBTRACT, vec![rows(), values.clone()], Type::Integer);
-            selects.extend([rejected("rejected_values", values), rejected("rejected_links", links)]);
+            let start = text("rejected_links.");
+            let by_reason = Expr::call(FunctionId::CONCAT, vec![start, word("x", "reason")], Type::String);
+            selects.extend([
+                rejected(text("rejected_values"), values, None),
+                rejected(text("rejected_links"), links.clone(), None),
+                rejected(by_reason, links, Some(word("x", "reason"))),
+            ]);
         }
+        let place = || number("l", "identifier");
+        let only = Select {
+            group_by: vec![number("l", "node")],
+            having: Some(equal(smallest(place()), largest(place()))),
+            columns: vec![output("identifier", smallest(place()))],
+            ..linked.clone()
+        };
         // The same of all identifiers together, which is what a deterministic rule links.
         let identifiers = limit_of(self.identity.identifiers.len() as u64);
         let of_identifiers = Expr::compare(FunctionId::LE, number("l", "identifier"), identifiers);
@@ -96,6 +110,10 @@ impl IdentityPlan<'_> {
             ..linked.clone()
         });
         selects.push(linked);
+        selects.push(Select {
+            group_by: per("o"),
+            ..Select::new(from_cte("only_linked", "o"), counted("o", text("only_linked"), rows()))
+        });
         selects.extend(self.changes());
         let linking = Select {
             group_by: vec![number("l", "hash")],
@@ -103,10 +121,11 @@ impl IdentityPlan<'_> {
         };
         let mut ctes = vec![step("linking", linking)];
         if solved_apart {
-            let rejected =
-                Select { from: self.table(REJECTED, "d"), ..distinct_of(REJECTED, &[("hash", Type::Integer)]) };
+            let columns = [("hash", Type::Integer), ("reason", Type::String)];
+            let rejected = Select { from: self.table(REJECTED, "d"), ..distinct_of(REJECTED, &columns) };
             ctes.push(step("rejected", rejected));
         }
+        ctes.push(step("only_linked", only));
         Query { ctes, body: Body::UnionAll(selects) }
     }
 

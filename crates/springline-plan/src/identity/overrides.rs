@@ -8,8 +8,8 @@ use crate::build::output;
 use crate::intervals::{both, equal, text};
 use crate::members::{from_cte, from_table, query};
 
-const INCLUDE: &str = "include";
-const EXCLUDE: &str = "exclude";
+pub(super) const INCLUDE: &str = "include";
+pub(super) const EXCLUDE: &str = "exclude";
 
 impl IdentityPlan<'_> {
     /// How many rows of the overrides say neither `include` nor `exclude`: `rows`.

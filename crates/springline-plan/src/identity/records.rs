@@ -4,6 +4,7 @@
 use springline_ir::{Body, Expr, FunctionId, Literal, Query, RelExpr, Select, Type};
 use springline_model::{Identifier, IdentitySource, Leaf, ValueExpr};
 
+use super::evidence::kept_value;
 use super::{
     CLUSTERS, INPUTS, IdentityPlan, LINKS, MEMBERS, case, differ, distinct_of, inner, largest, left, less, limit_of,
     more, number, rows, smallest, step, union, whole, with, word,
@@ -15,11 +16,13 @@ use crate::members::{from_cte, from_table, query};
 
 /// Why a value that is null links nothing.
 pub(super) const NULL: &str = "null";
+/// Why a value that is blocked links nothing.
+pub(super) const BLOCKED: &str = "blocked";
 
 impl IdentityPlan<'_> {
     /// One row per record and identifier of its source: `source`, `record` (its primary key as text), `node`,
     /// `identifier` (its place, from 1), `reason` (why it links nothing; null where it links), and where it links
-    /// `value` and `hash`.
+    /// `value` and `hash`; of a blocked one the value too.
     pub fn inputs(&self) -> Step {
         let mut ctes = Vec::new();
         let mut all = Vec::new();
@@ -46,7 +49,7 @@ impl IdentityPlan<'_> {
             output("node", address),
             output("identifier", number("j", "identifier")),
             output("reason", word("j", "reason")),
-            output("value", usable(word("j", "value"), Type::String)),
+            output("value", kept_value(&word("j", "value"))),
             output("hash", usable(value, Type::Integer)),
         ];
         self.replace(INPUTS, with(ctes, Select::new(from_cte("judged", "j"), columns)))

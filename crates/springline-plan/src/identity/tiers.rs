@@ -6,34 +6,50 @@ use springline_ir::{Cte, Expr, FunctionId, OrderBy, Query, RelExpr, Select, Stat
 use super::components::window;
 use super::records::settled_table;
 use super::{
-    CLUSTERS, HARD, IdentityPlan, LINKS, OVER, REJECTED, case, count_of, differ, distinct, distinct_of, inner, left,
-    limit_of, more, number, numbers, ordered, rows, step, union, whole, with,
+    CLUSTERS, HARD, INPUTS, IdentityPlan, LINKS, OVER, REJECTED, case, count_of, differ, distinct, distinct_of, inner,
+    left, limit_of, more, number, numbers, ordered, rows, step, union, whole, with, word,
 };
 use crate::Step;
 use crate::build::output;
-use crate::intervals::{both, equal, is_null};
+use crate::intervals::{both, equal, is_null, text};
 use crate::members::{from_cte, from_table, query};
+use crate::state::define;
 
-/// Which values of an identifier are left out.
+/// Which values of an identifier are left out, and the word that tells why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejecting {
-    /// Those whose records alone exceed a limit.
+    /// Those whose records alone exceed a limit: `conflict`.
     Conflicting,
-    /// The one of each cluster over a limit that brings most clusters together.
+    /// The one of each cluster over a limit that brings most clusters together: `chain`.
     Widest,
-    /// All those of clusters over a limit: they stay as they were before this identifier.
+    /// All those of clusters over a limit: they stay as they were before this identifier: `unsettled`.
     All,
+}
+
+impl Rejecting {
+    fn reason(self) -> &'static str {
+        match self {
+            Rejecting::Conflicting => "conflict",
+            Rejecting::Widest => "chain",
+            Rejecting::All => "unsettled",
+        }
+    }
 }
 
 impl IdentityPlan<'_> {
     /// The clusters that exceed a limit, or hold what is kept apart by hand: `cluster`. None if there is no limit.
     pub fn over(&self) -> Option<Step> {
-        self.over_of(LINKS, CLUSTERS, None)
+        self.over_of(LINKS, CLUSTERS, None).map(|(ctes, select)| self.replace(OVER, with(ctes, select)))
     }
 
-    /// The same of clusters that are solved apart; only those that have become larger.
-    pub fn settled_over(&self, before: u32, after: u32) -> Option<Step> {
-        self.over_of(HARD, settled_table(after), Some(settled_table(before)))
+    /// How many clusters that are solved apart exceed a limit (`rows`), of those that have become larger, and the step
+    /// that keeps which. None if there is no limit.
+    pub fn settled_over(&self, before: u32, after: u32) -> Option<(Query, Step)> {
+        let (ctes, select) = self.over_of(HARD, settled_table(after), Some(settled_table(before)))?;
+        let mut counted = ctes.clone();
+        counted.push(step("over_limits", select.clone()));
+        let count = Select::new(from_cte("over_limits", "o"), vec![output("rows", rows())]);
+        Some((with(counted, count), self.replace(OVER, with(ctes, select))))
     }
 
     /// How many clusters exceed a limit: `rows`.
@@ -41,26 +57,10 @@ impl IdentityPlan<'_> {
         count_of(&self.work(OVER))
     }
 
-    fn over_of(&self, links: &str, clusters: &str, before: Option<&str>) -> Option<Step> {
+    fn over_of(&self, links: &str, clusters: &str, before: Option<&str>) -> Option<(Vec<Cte>, Select)> {
         let node = || number("c", "v");
         let cluster = || output("cluster", number("c", "rep"));
-        let mut found = Vec::new();
-        if let Some((limited, most)) = self.limited("l") {
-            found.push(Select {
-                joins: vec![inner(self.table(links, "l"), equal(node(), number("l", "node")))],
-                filter: Some(limited),
-                group_by: vec![number("c", "rep"), number("l", "identifier")],
-                having: Some(more(distinct(number("l", "hash")), most)),
-                ..Select::new(self.table(clusters, "c"), vec![cluster()])
-            });
-        }
-        if let Some(most) = self.identity.max_cluster_size {
-            found.push(Select {
-                group_by: vec![number("c", "rep")],
-                having: Some(more(rows(), limit_of(most))),
-                ..Select::new(self.table(clusters, "c"), vec![cluster()])
-            });
-        }
+        let mut found = self.over_limits(links, clusters);
         let apart = self.kept_apart(&|alias| self.table(clusters, alias), "v", "rep");
         found.extend(apart.map(|select| renamed(select, "cluster")));
         if found.is_empty() {
@@ -78,7 +78,102 @@ impl IdentityPlan<'_> {
             ctes.push(step("grown", grown));
             select.joins.push(inner(from_cte("grown", "g"), equal(number("d", "cluster"), number("g", "cluster"))));
         }
-        Some(self.replace(OVER, with(ctes, select)))
+        Some((ctes, select))
+    }
+
+    /// The clusters that exceed a limit: `cluster`; one select per kind of limit.
+    fn over_limits(&self, links: &str, clusters: &str) -> Vec<Select> {
+        let cluster = || vec![output("cluster", number("c", "rep"))];
+        let mut found = Vec::new();
+        if let Some((limited, most)) = self.limited("l") {
+            found.push(Select {
+                joins: vec![inner(self.table(links, "l"), equal(number("c", "v"), number("l", "node")))],
+                filter: Some(limited),
+                group_by: vec![number("c", "rep"), number("l", "identifier")],
+                having: Some(more(distinct(number("l", "hash")), most)),
+                ..Select::new(self.table(clusters, "c"), cluster())
+            });
+        }
+        if let Some(most) = self.identity.max_cluster_size {
+            found.push(Select {
+                group_by: vec![number("c", "rep")],
+                having: Some(more(rows(), limit_of(most))),
+                ..Select::new(self.table(clusters, "c"), cluster())
+            });
+        }
+        found
+    }
+
+    /// The clusters that exceed a limit, leaving out what is kept apart by hand: of each one record (`source`, `record`)
+    /// and how many it has (`records`), the largest first, at most so many; `clusters` is how many there are. None if
+    /// there is no limit.
+    pub fn violations(&self, most: u64) -> Option<Query> {
+        let found = self.over_limits(LINKS, CLUSTERS);
+        if found.is_empty() {
+            return None;
+        }
+        let sizes = Select {
+            joins: vec![inner(self.table(CLUSTERS, "c"), equal(number("o", "cluster"), number("c", "rep")))],
+            group_by: vec![number("o", "cluster")],
+            ..Select::new(
+                from_cte("over_limits", "o"),
+                vec![output("cluster", number("o", "cluster")), output("records", rows())],
+            )
+        };
+        let all = window(FunctionId::COUNT, Vec::new(), Vec::new(), Vec::new());
+        let counted = vec![
+            output("cluster", number("z", "cluster")),
+            output("records", number("z", "records")),
+            output("clusters", all),
+        ];
+        // A cluster is called by its smallest node, which is one of its records.
+        let named = Select {
+            distinct: true,
+            ..Select::new(
+                self.table(INPUTS, "i"),
+                vec![
+                    output("source", word("i", "source")),
+                    output("record", word("i", "record")),
+                    output("node", number("i", "node")),
+                ],
+            )
+        };
+        let columns = vec![
+            output("source", word("n", "source")),
+            output("record", word("n", "record")),
+            output("records", number("y", "records")),
+            output("clusters", number("y", "clusters")),
+        ];
+        let select = Select {
+            joins: vec![inner(from_cte("named", "n"), equal(number("y", "cluster"), number("n", "node")))],
+            order_by: vec![
+                OrderBy { expr: number("y", "records"), descending: true },
+                OrderBy { expr: word("n", "source"), descending: false },
+                OrderBy { expr: word("n", "record"), descending: false },
+            ],
+            limit: Some(most),
+            ..Select::new(from_cte("counted", "y"), columns)
+        };
+        let distinct = distinct_of("found", &[("cluster", Type::Integer)]);
+        let ctes = vec![
+            union("found", found),
+            step("over_limits", distinct),
+            step("sizes", sizes),
+            step("counted", Select::new(from_cte("sizes", "z"), counted)),
+            step("named", named),
+        ];
+        Some(with(ctes, select))
+    }
+
+    /// How many links each identifier has in the clusters that are solved apart: `identifier` (its place, from 1), `rows`.
+    pub fn links_apart(&self) -> Query {
+        let columns = vec![output("identifier", number("h", "identifier")), output("rows", rows())];
+        let linking = differ(number("h", "hub"), number("h", "node"));
+        query(Select {
+            filter: Some(linking),
+            group_by: vec![number("h", "identifier")],
+            ..Select::new(self.table(HARD, "h"), columns)
+        })
     }
 
     /// Which links are of an identifier with a limit, and that limit; `None` where none has one.
@@ -107,7 +202,8 @@ impl IdentityPlan<'_> {
             )
         };
         let table = self.work(REJECTED);
-        let columns = numbers(&["hash", "identifier"]);
+        let mut columns = numbers(&["hash", "identifier"]);
+        columns.push(define("reason", Type::String));
         vec![
             self.replace(HARD, query(hard)),
             self.replace(settled_table(0), query(alone)),
@@ -169,9 +265,13 @@ impl IdentityPlan<'_> {
             Rejecting::Widest => self.widest(identifier, before, after),
             Rejecting::All => (self.stars(identifier, before, after), distinct_of("wide", &[("value", Type::Integer)])),
         };
-        let columns = vec![output("hash", number("d", "value")), output("identifier", whole(place_of(identifier)))];
+        let columns = vec![
+            output("hash", number("d", "value")),
+            output("identifier", whole(place_of(identifier))),
+            output("reason", text(which.reason())),
+        ];
         let query = with(ctes, Select { columns, ..select });
-        let columns = ["hash", "identifier"].map(str::to_owned).into();
+        let columns = ["hash", "identifier", "reason"].map(str::to_owned).into();
         Step::new(self.name("reject"), Statement::Append { table: self.work(REJECTED), columns, query })
     }
 

@@ -27,6 +27,8 @@ pub struct IdentityReport {
     pub clusters: u64,
     /// Those of one record.
     pub singletons: u64,
+    /// The share of the records that are a further one of their cluster, from 0 to 1.
+    pub deduplication_rate: f64,
     /// Half of the clusters have at most so many records.
     pub size_p50: u64,
     /// 99 of 100 clusters have at most so many records.
@@ -51,6 +53,42 @@ pub struct IdentityReport {
     pub rules: Vec<RuleFigures>,
     /// What each identifier linked, in their order.
     pub identifiers: Vec<IdentifierFigures>,
+}
+
+/// How many records and clusters there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// The records of all sources.
+    pub records: u64,
+    /// The clusters of records that are the same thing.
+    pub clusters: u64,
+    /// Those of one record.
+    pub singletons: u64,
+    /// Half of the clusters have at most so many records.
+    pub size_p50: u64,
+    /// 99 of 100 clusters have at most so many records.
+    pub size_p99: u64,
+    /// The most records of a cluster.
+    pub size_max: u64,
+}
+
+impl Sizes {
+    /// From how many clusters of each size there are: `size`, `clusters`.
+    pub(super) fn read(batches: &[RecordBatch]) -> Result<Self, RunError> {
+        let mut sizes = BTreeMap::new();
+        for batch in batches {
+            sizes.extend(numbers(batch, "size")?.into_iter().zip(numbers(batch, "clusters")?));
+        }
+        let clusters: u64 = sizes.values().sum();
+        Ok(Sizes {
+            records: sizes.iter().map(|(size, clusters)| size * clusters).sum(),
+            clusters,
+            singletons: sizes.get(&1).copied().unwrap_or(0),
+            size_p50: size_at(&sizes, clusters.div_ceil(2)),
+            size_p99: size_at(&sizes, (clusters * 99).div_ceil(100)),
+            size_max: sizes.keys().next_back().copied().unwrap_or(0),
+        })
+    }
 }
 
 /// What a rule linked.
@@ -81,6 +119,10 @@ pub struct IdentifierFigures {
     pub linked: u64,
     /// Their share of the usable ones, from 0 to 1.
     pub match_rate: f64,
+    /// Those of them that share no value of another identifier: without this one they would be alone.
+    pub only_linked: u64,
+    /// Their share of all records, from 0 to 1: by so much would fewer records match without this identifier.
+    pub marginal_match_rate: f64,
     /// Records whose value links nothing, by the reason.
     pub dropped: Vec<DroppedRecords>,
     /// Values on more records than `max_records_per_value`.
@@ -91,6 +133,18 @@ pub struct IdentifierFigures {
     pub rejected_values: u64,
     /// The links that they would have made.
     pub rejected_links: u64,
+    /// Those links by the reason.
+    pub rejected: Vec<RejectedLinks>,
+}
+
+/// Links that were not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectedLinks {
+    /// Why: `conflict` (the records of the value exceed a limit by themselves), `chain` (they do with what else links
+    /// them) or `unsettled` (so many values of their cluster did that all were left out).
+    pub reason: String,
+    /// How many.
+    pub links: u64,
 }
 
 /// Records whose value links nothing.
@@ -138,17 +192,13 @@ impl Figures {
 
     /// Takes in how many clusters of each size there are.
     pub(super) fn sizes(&mut self, batches: &[RecordBatch]) -> Result<(), RunError> {
-        let mut sizes = BTreeMap::new();
-        for batch in batches {
-            sizes.extend(numbers(batch, "size")?.into_iter().zip(numbers(batch, "clusters")?));
-        }
-        let clusters: u64 = sizes.values().sum();
-        self.whole("records", sizes.iter().map(|(size, clusters)| size * clusters).sum());
-        self.whole("clusters", clusters);
-        self.whole("singletons", sizes.get(&1).copied().unwrap_or(0));
-        self.whole("size_p50", size_at(&sizes, clusters.div_ceil(2)));
-        self.whole("size_p99", size_at(&sizes, (clusters * 99).div_ceil(100)));
-        self.whole("size_max", sizes.keys().next_back().copied().unwrap_or(0));
+        let sizes = Sizes::read(batches)?;
+        self.whole("records", sizes.records);
+        self.whole("clusters", sizes.clusters);
+        self.whole("singletons", sizes.singletons);
+        self.whole("size_p50", sizes.size_p50);
+        self.whole("size_p99", sizes.size_p99);
+        self.whole("size_max", sizes.size_max);
         Ok(())
     }
 
@@ -195,6 +245,7 @@ impl IdentityReport {
             records,
             clusters: whole("clusters"),
             singletons,
+            deduplication_rate: share(records - whole("clusters").min(records), records),
             size_p50: whole("size_p50"),
             size_p99: whole("size_p99"),
             size_max: whole("size_max"),
@@ -206,7 +257,7 @@ impl IdentityReport {
             statements: whole("statements"),
             seconds: share(whole("milliseconds"), 1000),
             rules: identity.rules.iter().map(rule).collect(),
-            identifiers: identity.identifiers.iter().map(|i| of_identifier(&figures, &i.name)).collect(),
+            identifiers: identity.identifiers.iter().map(|i| of_identifier(&figures, &i.name, records)).collect(),
         }
     }
 }
@@ -216,23 +267,30 @@ pub(super) fn of_rule(rule: &str, figure: &str) -> String {
     format!("rule.{rule}.{figure}")
 }
 
-fn of_identifier(figures: &Figures, name: &str) -> IdentifierFigures {
+fn of_identifier(figures: &Figures, name: &str, records: u64) -> IdentifierFigures {
     let of = |figure: &str| figures.of(Some(name), figure);
-    let dropped = figures.values.iter().filter_map(|((identifier, figure), records)| {
-        let reason = figure.strip_prefix("dropped.").filter(|_| identifier.as_deref() == Some(name))?;
-        Some(DroppedRecords { reason: reason.to_owned(), records: *records })
-    });
+    let by_reason = |start: &'static str| {
+        figures.values.iter().filter_map(move |((identifier, figure), value)| {
+            let reason = figure.strip_prefix(start).filter(|_| identifier.as_deref() == Some(name))?;
+            Some((reason.to_owned(), *value))
+        })
+    };
+    let dropped = by_reason("dropped.").map(|(reason, records)| DroppedRecords { reason, records });
+    let rejected = by_reason("rejected_links.").map(|(reason, links)| RejectedLinks { reason, links });
     IdentifierFigures {
         identifier: name.to_owned(),
         given: of("given"),
         usable: of("usable"),
         linked: of("linked"),
         match_rate: share(of("linked"), of("usable")),
+        only_linked: of("only_linked"),
+        marginal_match_rate: share(of("only_linked"), records),
         dropped: dropped.collect(),
         quarantined_values: of("quarantined_values"),
         quarantined_records: of("quarantined_records"),
         rejected_values: of("rejected_values"),
         rejected_links: of("rejected_links"),
+        rejected: rejected.collect(),
     }
 }
 
@@ -247,7 +305,7 @@ fn size_at(sizes: &BTreeMap<u64, u64>, place: u64) -> u64 {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a share")]
-fn share(part: u64, whole: u64) -> f64 {
+pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

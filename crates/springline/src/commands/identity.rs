@@ -5,6 +5,7 @@ use springline_model::Identity;
 use springline_plan::Hashing;
 use springline_run::{IdentifierFigures, IdentityReport};
 
+use super::identity_ask;
 use crate::cli::{Format, Global, IdentityCommand};
 use crate::failure::{Exit, Failure};
 use crate::output::{counted, right, table, thousands};
@@ -12,14 +13,23 @@ use crate::sessions::{Workplace, unknown};
 
 pub(crate) async fn execute(global: &Global, command: &IdentityCommand) -> Result<Exit, Failure> {
     let workplace = Workplace::new(global)?;
-    let (IdentityCommand::Run { name } | IdentityCommand::Report { name }) = command;
-    let identity = find(&workplace, name)?;
-    let session = workplace.session().await?;
     let report = match command {
-        IdentityCommand::Run { .. } => {
-            springline_run::run_identity(&session, identity, Hashing { salt: 0, space: None }).await?
+        IdentityCommand::Run { name, wait } => {
+            let identity = find(&workplace, name)?;
+            let session = workplace.session().await?;
+            springline_run::run_identity(&session, identity, Hashing { salt: 0, space: None }, *wait).await?
         }
-        IdentityCommand::Report { .. } => springline_run::identity_report(&session, identity).await?,
+        IdentityCommand::Report { name } => {
+            let identity = find(&workplace, name)?;
+            springline_run::identity_report(&workplace.session().await?, identity).await?
+        }
+        IdentityCommand::Explain { record, other, how } => {
+            return identity_ask::explain(&workplace, global.format, [record, other], how).await;
+        }
+        IdentityCommand::Audit { id, how } => return identity_ask::audit(&workplace, global.format, id, how).await,
+        IdentityCommand::WhatIf { name, rules, wait } => {
+            return identity_ask::what_if(global, &workplace, name, rules, *wait).await;
+        }
     };
     match global.format {
         Format::Json => anstream::println!("{:#}", json!(report)),
@@ -28,7 +38,7 @@ pub(crate) async fn execute(global: &Global, command: &IdentityCommand) -> Resul
     Ok(Exit::Done)
 }
 
-fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Identity, Failure> {
+pub(super) fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Identity, Failure> {
     let all = &workplace.project().identities;
     let known = all.iter().map(|identity| identity.name.as_str());
     all.iter().find(|identity| identity.name == name).ok_or_else(|| unknown("identity", name, known))
@@ -38,10 +48,11 @@ fn find<'a>(workplace: &'a Workplace, name: &str) -> Result<&'a Identity, Failur
 pub(crate) fn headline(report: &IdentityReport) {
     let (records, clusters) = (counted(report.records, "record"), counted(report.clusters, "cluster"));
     anstream::println!(
-        "identity {}, run {} as of {}: {records} in {clusters}",
+        "identity {}, run {} as of {}: {records} in {clusters}, {} fewer",
         report.identity,
         report.run,
-        report.as_of
+        report.as_of,
+        percent(report.deduplication_rate)
     );
 }
 
@@ -63,19 +74,29 @@ fn show(report: &IdentityReport) {
         };
         anstream::println!("rule {}: {linked} linked ({share}){compared}{rejected}", rule.rule);
     }
-    let mut identifiers =
-        table(&["identifier", "given", "usable", "linked", "match rate", "quarantined", "rejected", "dropped"]);
+    let mut identifiers = table(&[
+        "identifier",
+        "given",
+        "usable",
+        "linked",
+        "match rate",
+        "marginal",
+        "quarantined",
+        "rejected",
+        "dropped",
+    ]);
     for figures in &report.identifiers {
         let counts = [figures.given, figures.usable, figures.linked].map(thousands);
         let mut row = vec![figures.identifier.clone()];
         row.extend(counts);
         row.push(percent(figures.match_rate));
+        row.push(percent(figures.marginal_match_rate));
         row.push(pair(figures.quarantined_values, figures.quarantined_records, "record"));
-        row.push(pair(figures.rejected_values, figures.rejected_links, "link"));
+        row.push(rejected(figures));
         row.push(dropped(figures));
         identifiers.add_row(row);
     }
-    right(&mut identifiers, &[1, 2, 3, 4]);
+    right(&mut identifiers, &[1, 2, 3, 4, 5]);
     anstream::println!("{identifiers}");
     anstream::println!(
         "{}, {}, {}, {} of the records of before have another id",
@@ -97,11 +118,19 @@ fn pair(values: u64, of: u64, noun: &str) -> String {
     if values == 0 { "-".to_owned() } else { format!("{} ({})", counted(values, "value"), counted(of, noun)) }
 }
 
+fn rejected(figures: &IdentifierFigures) -> String {
+    let reasons: Vec<_> = figures.rejected.iter().map(|r| format!("{} {}", r.reason, thousands(r.links))).collect();
+    match figures.rejected_values {
+        0 => "-".to_owned(),
+        values => format!("{} (links: {})", counted(values, "value"), reasons.join(", ")),
+    }
+}
+
 fn dropped(figures: &IdentifierFigures) -> String {
     let reasons: Vec<_> = figures.dropped.iter().map(|d| format!("{} {}", d.reason, thousands(d.records))).collect();
     if reasons.is_empty() { "-".to_owned() } else { reasons.join(", ") }
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }

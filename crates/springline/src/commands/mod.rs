@@ -11,6 +11,7 @@ mod explain_plan;
 mod fmt;
 mod history;
 mod identity;
+mod identity_ask;
 mod init;
 mod packages;
 mod preview;

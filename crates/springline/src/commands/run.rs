@@ -17,7 +17,9 @@ pub(crate) async fn execute(global: &Global, names: &[String], backfill: bool) -
     let mut identities = Vec::new();
     // A run at an earlier instant mends what was kept of it; who is who is known as of now.
     for identity in resolved(workplace.project(), &chosen).into_iter().filter(|_| !backfill) {
-        let report = springline_run::run_identity(&session, identity, Hashing { salt: 0, space: None }).await?;
+        // Somebody else's run of it is waited for: the entities are to stand on one that is whole.
+        let hashing = Hashing { salt: 0, space: None };
+        let report = springline_run::run_identity(&session, identity, hashing, true).await?;
         if global.format == Format::Text {
             super::identity::headline(&report);
         }

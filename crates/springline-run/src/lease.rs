@@ -1,12 +1,13 @@
-//! The lease of a sync in the warehouse: while one run holds it, no other one begins, on whatever machine. A hold
+//! The lease of a sync or an identity in the warehouse: while one run holds it, no other one begins, on whatever machine. A hold
 //! ends by itself some time after its holder was last heard of.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use springline_ir::TableName;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::journal::Journal;
+use crate::journal::LastHolder;
 use crate::records::{instants, instants_of, texts, texts_of};
 use crate::{RunError, Session};
 
@@ -17,25 +18,30 @@ const RENEWAL: Duration = Duration::from_secs(30);
 /// How long to wait before trying again what failed, or before looking again whether a lease is free.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The right to run one sync, until it is released.
-pub(super) struct Lease<'a> {
+/// The right to run one sync or identity, until it is released.
+pub(crate) struct Lease<'a> {
     session: &'a Session,
-    sync: &'a str,
+    /// What is run, for messages: a kind and a name.
+    owner: String,
+    table: TableName,
+    /// What this machine knows of the holder.
+    last: LastHolder,
     holder: String,
     /// What the warehouse's clock is ahead of ours: holders on several machines go by that one.
     ahead: SignedDuration,
     /// Until when the last renewal is good.
     valid_until: Instant,
     /// Whether a run has died on another machine, where its journal is.
-    pub(super) abandoned: bool,
+    pub(crate) abandoned: bool,
 }
 
 impl<'a> Lease<'a> {
-    /// Takes the lease. The journal is locked, so an earlier holder that it names is no longer alive.
-    pub(super) async fn take(
+    /// Takes the lease. Whoever runs it on this machine has its lock, so that the last holder is no longer alive.
+    pub(crate) async fn take(
         session: &'a Session,
-        sync: &'a str,
-        journal: &Journal,
+        owner: String,
+        table: TableName,
+        last: LastHolder,
         wait: bool,
     ) -> Result<Lease<'a>, RunError> {
         let now = Timestamp::now();
@@ -43,16 +49,17 @@ impl<'a> Lease<'a> {
         let theirs = theirs.map_err(|e| RunError::Result(e.to_string()))?;
         let ahead = theirs.map_or(SignedDuration::ZERO, |theirs| theirs.duration_since(now));
         let holder = uuid::Uuid::now_v7().simple().to_string();
-        let mut lease = Lease { session, sync, holder, ahead, valid_until: Instant::now(), abandoned: false };
-        if let Some(dead) = journal.holder()? {
+        let valid_until = Instant::now();
+        let mut lease = Lease { session, owner, table, last, holder, ahead, valid_until, abandoned: false };
+        if let Some(dead) = lease.last.get()? {
             lease.end(&dead).await?;
         }
         let now = lease.now();
         lease.abandoned = lease.others().await?.into_iter().any(|until| until <= now);
-        journal.set_holder(Some(&lease.holder))?;
+        lease.last.set(Some(&lease.holder))?;
         let taken = lease.contend(wait).await;
         if taken.is_err() {
-            journal.set_holder(None)?;
+            lease.last.set(None)?;
         }
         taken.map(|()| lease)
     }
@@ -67,9 +74,9 @@ impl<'a> Lease<'a> {
             self.end(&self.holder.clone()).await?;
             sleep(short_while()).await;
             if let Some(until) = self.other().await?.filter(|_| !wait) {
-                return Err(RunError::Leased { sync: self.sync.to_owned(), until: until.to_string() });
+                return Err(RunError::Leased { owner: self.owner.clone(), until: until.to_string() });
             }
-            tracing::info!(sync = self.sync, "waits for another run to end");
+            tracing::info!(owner = self.owner, "waits for another run to end");
             while self.other().await?.is_some() {
                 sleep(PAUSE).await;
             }
@@ -78,7 +85,7 @@ impl<'a> Lease<'a> {
 
     /// Does the work while the lease is renewed, and then releases it. The work is dropped where the lease is lost:
     /// its journal is then taken in by a later run.
-    pub(super) async fn hold<T>(
+    pub(crate) async fn hold<T>(
         mut self,
         work: impl Future<Output = Result<T, RunError>>,
     ) -> Result<(T, Lease<'a>), RunError> {
@@ -99,8 +106,9 @@ impl<'a> Lease<'a> {
     }
 
     /// Gives the lease back.
-    pub(super) async fn release(&self) -> Result<(), RunError> {
-        self.end(&self.holder).await
+    pub(crate) async fn release(&self) -> Result<(), RunError> {
+        self.end(&self.holder).await?;
+        self.last.set(None)
     }
 
     /// Renews the lease for ever; gives why that was not possible in time.
@@ -115,7 +123,7 @@ impl<'a> Lease<'a> {
                 }
             });
             if renewed.await.is_err() {
-                return RunError::LeaseLost(self.sync.to_owned());
+                return RunError::LeaseLost(self.owner.clone());
             }
         }
     }
@@ -124,9 +132,8 @@ impl<'a> Lease<'a> {
     async fn renew(&mut self) -> Result<(), RunError> {
         let from = Instant::now();
         let expires = self.now() + LENGTH;
-        let table = springline_plan::lease_table(&self.session.state_schema, self.sync);
         let values = vec![texts_of([self.holder.as_str()]), instants_of([expires])];
-        self.session.append(&table, &springline_plan::lease_columns(), values).await?;
+        self.session.append(&self.table, &springline_plan::lease_columns(), values).await?;
         self.valid_until = from + LENGTH;
         Ok(())
     }
@@ -140,7 +147,7 @@ impl<'a> Lease<'a> {
     /// Until when each hold of somebody else counts.
     async fn others(&self) -> Result<Vec<Timestamp>, RunError> {
         let mut all = Vec::new();
-        for batch in self.session.small(springline_plan::holds(self.session.context(), self.sync)).await? {
+        for batch in self.session.small(springline_plan::holds(&self.table)).await? {
             for (holder, until) in texts(&batch, "holder")?.into_iter().zip(instants(&batch, "expires_at")?) {
                 if holder.as_ref() != Some(&self.holder) {
                     all.extend(until);
@@ -152,7 +159,7 @@ impl<'a> Lease<'a> {
 
     /// Removes the holds of a holder, and whatever has expired.
     async fn end(&self, holder: &str) -> Result<(), RunError> {
-        let step = springline_plan::end_holds(self.session.context(), self.sync, holder, self.now());
+        let step = springline_plan::end_holds(self.session.context(), &self.table, holder, self.now());
         self.session.execute(&step).await?;
         Ok(())
     }
