@@ -98,7 +98,7 @@ impl Context<'_, '_> {
         check_name(Kind { what: "canonical id", word: true }, &decl.name, self.out);
         if TAKEN.contains(&decl.name.value.to_lowercase().as_str()) {
             let message = format!("{}: the canonical id cannot be called `{}`", self.subject, decl.name.value);
-            let hint = format!("take another name: its table has the columns {}", TAKEN.join(", "));
+            let hint = format!("take another name: its tables have the columns {}", TAKEN.join(", "));
             self.report(Code::InvalidValue, decl.name.span, message, hint);
         }
         CanonicalId {
