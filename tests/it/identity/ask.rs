@@ -34,7 +34,7 @@ fn record(name: &str) -> RecordName {
     RecordName { source: source.to_owned(), key: key.to_owned() }
 }
 
-async fn explain(world: &World, project: &str, a: &str, b: &str) -> Explanation {
+pub(super) async fn explain(world: &World, project: &str, a: &str, b: &str) -> Explanation {
     let session = world.session(project, 9, |_| {});
     let explained = explain_records(&session, &session.project.identities[0], &record(a), &record(b), false).await;
     explained.unwrap_or_else(|e| panic!("{}: {e}", world.name))

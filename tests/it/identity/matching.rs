@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::ask::explain;
 use super::world::{PLAIN, Rows, World, groups, project, worlds};
 
 /// How many people there are.
@@ -164,6 +165,9 @@ async fn people_are_found_again_and_strangers_are_not_linked() {
         assert!(rule.pairs.is_some_and(|pairs| pairs >= rule.linked / 2), "{rule:?}");
         let first = first.get_or_insert_with(|| found.records.clone());
         assert_eq!(*first, found.records, "{}", world.name);
+        let (shop, club) = linked.first().expect("a pair");
+        let chain = explain(&world, &project, shop, club).await.chain;
+        assert_eq!(json!(chain), json!([{ "record": shop, "other": club, "by": "rule", "rule": "same_person" }]));
     }
 }
 
