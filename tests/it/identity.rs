@@ -3,6 +3,7 @@
 
 mod components;
 mod matching;
+mod strangers;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -384,7 +385,7 @@ fn by_union_find(rows: &Rows) -> BTreeSet<BTreeSet<String>> {
             }
         }
     }
-    let labels = components::union_find(&edges);
+    let labels = springline_tests::union_find(&edges);
     let mut groups: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     for (place, name) in names.into_iter().enumerate() {
         let place = place as i64;
