@@ -22,7 +22,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use springline_tests::process::{binary, measure};
+use springline_tests::process::{binary, measure, python};
 use springline_tests::{Server, postgres};
 
 /// The version that is compared with.
@@ -54,17 +54,7 @@ fn drt() -> PathBuf {
     if let Some(named) = std::env::var_os("SPRINGLINE_BENCH_DRT") {
         return PathBuf::from(named);
     }
-    let myself = std::env::current_exe().expect("the bench has a path");
-    let target = myself.ancestors().nth(3).expect("a bench lies in <target>/<profile>/deps");
-    let environment = target.join(format!("drt-{VERSION}"));
-    let drt = environment.join("bin/drt");
-    if !drt.is_file() {
-        let run = |command: &mut Command| assert!(command.status().expect("it starts").success(), "{command:?}");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        let package = format!("drt-core[postgres]=={VERSION}");
-        run(Command::new(environment.join("bin/pip")).args(["install", "--quiet", &package]));
-    }
-    drt
+    python(&format!("drt-{VERSION}"), &[&format!("drt-core[postgres]=={VERSION}")]).join("drt")
 }
 
 /// Mirrors a table to another database: at first, with no change, and with one row of a hundred changed.

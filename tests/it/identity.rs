@@ -6,6 +6,7 @@ mod command;
 mod components;
 mod golden;
 mod matching;
+mod strangers;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -387,7 +388,7 @@ fn by_union_find(rows: &Rows) -> BTreeSet<BTreeSet<String>> {
             }
         }
     }
-    let labels = components::union_find(&edges);
+    let labels = springline_tests::union_find(&edges);
     let mut groups: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     for (place, name) in names.into_iter().enumerate() {
         let place = place as i64;

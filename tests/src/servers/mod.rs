@@ -121,16 +121,8 @@ impl Server {
     /// declared types.
     pub async fn load(&self, project: &Path, data: &Path) {
         let tables = declared_tables(project);
-        let declared = tables.iter().map(|(table, columns)| {
-            let column = |(name, ty): &(String, String)| Column {
-                name: name.clone(),
-                data_type: arrow_type(ty),
-                nullable: true,
-            };
-            (vec![table.clone()], columns.iter().map(column).collect())
-        });
         let source = BTreeMap::from([("path".to_owned(), data.display().to_string())]);
-        let files = connect(config("files", "datafusion", source, declared.collect())).await.expect("the folder opens");
+        let files = connect(config("files", "datafusion", source, declared(project))).await.expect("the folder opens");
         let server = self.connect().await;
         for (table, columns) in &tables {
             self.create(server.as_ref(), table, columns).await;
@@ -166,6 +158,16 @@ impl Server {
         }
     }
 
+    /// Removes the database, where one is left behind.
+    pub fn end(self) {
+        match self.engine {
+            "postgres" | "redshift" => postgres::remove(&self.options),
+            "duckdb" => std::fs::remove_file(&self.options["path"]).expect("the file of the database"),
+            // Gone with the server.
+            _ => {}
+        }
+    }
+
     fn quoted(&self, name: &str) -> String {
         self.dialect().quote_identifier(name).expect("a name")
     }
@@ -194,7 +196,7 @@ fn files_below(folder: &Path) -> Files {
     files
 }
 
-fn config(
+pub(crate) fn config(
     name: &str,
     engine: &str,
     options: BTreeMap<String, String>,
@@ -209,6 +211,13 @@ fn config(
         state_schema: "springline".to_owned(),
         declared,
     }
+}
+
+/// The tables that a project declares, as those of a folder of files.
+pub(crate) fn declared(project: &Path) -> Vec<(Vec<String>, Vec<Column>)> {
+    let column = |(name, ty): (String, String)| Column { name, data_type: arrow_type(&ty), nullable: true };
+    let tables = declared_tables(project).into_iter();
+    tables.map(|(table, columns)| (vec![table], columns.into_iter().map(column).collect())).collect()
 }
 
 /// The tables of a project and their columns' types, read from its YAML and its catalog lock without the help of our

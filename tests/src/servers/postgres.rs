@@ -1,6 +1,7 @@
 //! Postgres: `SPRINGLINE_TEST_POSTGRES` names a server, such as `host=127.0.0.1 port=5432 user=springline dbname=postgres`,
 //! that lets the user in without a password.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::{Server, absent, fresh_name};
@@ -32,6 +33,16 @@ pub(super) fn start() -> Option<Server> {
     ];
     let options = options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Some(Server { engine: "postgres", options, column_type, analyze: "ANALYZE" })
+}
+
+/// Drops a database that was made here.
+pub(super) fn remove(options: &BTreeMap<String, String>) {
+    let status = Command::new("psql")
+        .args(["-X", "-q", "-h", &options["host"], "-p", &options["port"], "-U", &options["user"], "-d", "postgres"])
+        .args(["-c", &format!("DROP DATABASE {} WITH (FORCE)", options["database"])])
+        .status()
+        .expect("psql starts");
+    assert!(status.success(), "a database can be dropped");
 }
 
 fn column_type(ty: &str) -> String {
