@@ -61,7 +61,7 @@ pub async fn session(dir: &Path, server: Option<&Server>) -> Session {
 /// Runs the project's one identity: its report, and the canonical id of each record that is there, by its source and key.
 pub async fn resolve(session: &Session) -> (IdentityReport, BTreeMap<(String, String), String>) {
     let identity = session.project.identities[0].clone();
-    let report = run_identity(session, &identity, Hashing { salt: 0, space: None }).await;
+    let report = run_identity(session, &identity, Hashing { salt: 0, space: None }, false).await;
     let report = report.unwrap_or_else(|e| panic!("{}: {e}", session.target));
     let (id, table) = (&identity.canonical_id.name, format!("springline.canonical_{}", identity.name));
     let sql = format!("SELECT source, record, {id} FROM {table} WHERE present");
