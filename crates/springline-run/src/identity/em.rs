@@ -92,7 +92,7 @@ impl Evidence {
     ///
     /// # Errors
     /// No pair is labelled a match.
-    pub(super) fn from_labels(&self, matches: &[Pattern]) -> Result<Weights, EmError> {
+    pub(super) fn by_labels(&self, matches: &[Pattern]) -> Result<Weights, EmError> {
         let labelled: u64 = matches.iter().map(|pattern| pattern.pairs).sum();
         if labelled == 0 {
             return Err(EmError::NoPairs);
@@ -229,9 +229,9 @@ mod tests {
     fn labels_tell_without_rounds() {
         let evidence = made(&[0.9], &[0.01], 1_000_000, 1_000);
         let pattern = |level, pairs| Pattern { levels: vec![Some(level)], pairs };
-        let weights = evidence.from_labels(&[pattern(1, 900), pattern(0, 100)]).unwrap();
+        let weights = evidence.by_labels(&[pattern(1, 900), pattern(0, 100)]).unwrap();
         assert!((weights.levels[0][1] - 90f64.log2()).abs() < 0.02, "{weights:?}");
-        assert_eq!(evidence.from_labels(&[]), Err(EmError::NoPairs));
+        assert_eq!(evidence.by_labels(&[]), Err(EmError::NoPairs));
     }
 
     #[test]

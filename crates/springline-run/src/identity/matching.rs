@@ -61,7 +61,7 @@ impl Run<'_> {
         let weights = match plan.labelled_patterns() {
             Some(query) => {
                 let labelled = self.patterns(plan, query).await?;
-                evidence.from_labels(&labelled).map_err(|e| self.unlearned(rule, &e, true))?
+                evidence.by_labels(&labelled).map_err(|e| self.unlearned(rule, &e, true))?
             }
             None => evidence.estimate().map_err(|e| self.unlearned(rule, &e, false))?,
         };
