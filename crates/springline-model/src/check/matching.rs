@@ -137,7 +137,12 @@ impl<'a, 'b> Rule<'a, 'b> {
         let thresholds: Vec<f64> = bounds.iter().map(|bound| bound.value.0).collect();
         if let Some(problem) = problem_of(method.value, &thresholds) {
             let span = bounds.first().map_or(method.span, |bound| bound.span);
-            self.report(Code::InvalidIdentity, span, format!("the thresholds of `{}`", column.value), problem);
+            self.report(
+                Code::InvalidIdentity,
+                span,
+                format!("the thresholds of `{}` do not fit its method", column.value),
+                problem,
+            );
             return None;
         }
         Some(Measure { method: method.value, thresholds })
