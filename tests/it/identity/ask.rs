@@ -14,7 +14,7 @@ use springline_run::{
     ClusterAudit, Explanation, IdentityTrial, RecordName, audit_cluster, explain_records, run_entity, try_identity,
 };
 
-use super::world::{PLAIN, Rows, World, by_hand, crm, project, rows, web, worlds};
+use super::world::{PLAIN, Rows, World, by_hand, crm, project, rows, web, worlds, worlds_at_hand};
 
 /// One user id a person; what is on more than three records links nothing.
 const ASKED: &str = "    identifiers:
@@ -177,7 +177,7 @@ async fn a_changed_definition_is_tried_and_nothing_that_lasts_changes() {
     let changed = before
         .replace("name: user_id, limit: 1", "name: user_id, limit: 2")
         .replace("name: anonymous_id, limit: 5", "name: anonymous_id, limit: 5, blocked: { exact: [d1] }");
-    for mut world in worlds() {
+    for mut world in worlds_at_hand() {
         world.fill(&before, &asked()).await;
         world.run(&before, 1, PLAIN).await;
         let session = world.session(&before, 1, |_| {});
@@ -215,7 +215,7 @@ async fn a_changed_definition_is_tried_and_nothing_that_lasts_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_run_at_a_time_and_what_a_dead_one_left_is_removed() {
     let project = project(ASKED);
-    for mut world in worlds() {
+    for mut world in worlds_at_hand() {
         world.fill(&project, &asked()).await;
         world.run(&project, 1, PLAIN).await;
         let hold = async |holder: &str, until: Timestamp| {
@@ -273,7 +273,7 @@ async fn a_limit_reached_only_through_a_chain_tightened_afterwards_and_a_late_ro
         web("4", Some("b@x.example"), Some("d2")),
     ];
     let mut first: Option<Value> = None;
-    for mut world in worlds() {
+    for mut world in worlds_at_hand() {
         world.fill(&loose, &rows(customers.clone(), visits.clone(), vec![])).await;
         let one = world.run(&loose, 1, PLAIN).await;
         assert_eq!(one.groups().len(), 1, "{}", world.name);
